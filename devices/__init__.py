@@ -1,0 +1,1 @@
+"""What moves, senses and ticks: the vocabulary that everyone speaks, and the drivers."""
