@@ -21,7 +21,7 @@ class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True)
 
 
 # ---------------------------------------------------------------------------- window -> station
-class Hand(Message):
+class Hand(Message, frozen=True):
     """`devices.leader.HandInput` on the wire; pose is (x, y, z, qw, qx, qy, qz) [m]."""
 
     clutch: bool
@@ -29,7 +29,7 @@ class Hand(Message):
     grip: float | None = None
 
 
-class Drive(Message):
+class Drive(Message, frozen=True):
     """`devices.leader.LeaderInput` on the wire."""
 
     device: str
@@ -40,48 +40,48 @@ class Drive(Message):
     deadman: bool = True
 
 
-class Heartbeat(Message):
+class Heartbeat(Message, frozen=True):
     """The window lives. The station holds after 0.5 s and stops after 3 s without one."""
 
     t_ns: int
 
 
 # -------------------------------------------------------------------------- requests to station
-class EStop(Message):
+class EStop(Message, frozen=True):
     """Stop now and stay stopped until ClearEStop. `why` is shown and recorded."""
 
     why: str
 
 
-class ClearEStop(Message):
+class ClearEStop(Message, frozen=True):
     pass
 
 
-class GoHome(Message):
+class GoHome(Message, frozen=True):
     """Guarded motion to the home pose, without changing the scene."""
 
 
-class ResetScene(Message):
+class ResetScene(Message, frozen=True):
     """New seeded start of the scene. None draws the next seed. The arms go home first."""
 
     seed: int | None = None
 
 
-class UseLeader(Message):
+class UseLeader(Message, frozen=True):
     """Which device drives: window, gamepad, scripted, scripted-blind, replay (of `episode`)."""
 
     name: str
     episode: str = ""
 
 
-class SetDriving(Message):
+class SetDriving(Message, frozen=True):
     """Scale of translation and rotation from hand to tool."""
 
     translation_scale: float = 1.0
     rotation_scale: float = 1.0
 
 
-class Perturb(Message):
+class Perturb(Message, frozen=True):
     name: str
 
 
@@ -89,7 +89,7 @@ class Perturb(Message):
 Verdict = Literal["success", "failure"]
 
 
-class OpenDataset(Message):
+class OpenDataset(Message, frozen=True):
     """Open or create the dataset folder that the next takes go to."""
 
     path: str
@@ -98,40 +98,40 @@ class OpenDataset(Message):
     target: int = 0
 
 
-class Arm(Message):
+class Arm(Message, frozen=True):
     """Get ready: from here on, the pre-roll counts and Start begins a take."""
 
 
-class Start(Message):
+class Start(Message, frozen=True):
     """Begin a take, 2 s in the past. `practice` saves nothing."""
 
     task: str
     practice: bool = False
 
 
-class Pause(Message):
+class Pause(Message, frozen=True):
     on: bool
 
 
-class Stop(Message):
+class Stop(Message, frozen=True):
     """End the take; it is stored, as failed until kept."""
 
 
-class Keep(Message):
+class Keep(Message, frozen=True):
     verdict: Verdict
     note: str = ""
 
 
-class Discard(Message):
+class Discard(Message, frozen=True):
     """Put the stopped (or running) take in the trash of its dataset; undo brings it back."""
 
 
 # ----------------------------------------------------------------------------- requests, shared
-class Ping(Message):
+class Ping(Message, frozen=True):
     pass
 
 
-class Shutdown(Message):
+class Shutdown(Message, frozen=True):
     pass
 
 
@@ -155,14 +155,14 @@ Request = (
 )
 
 
-class Ok(Message):
+class Ok(Message, frozen=True):
     """Done. `uid` is the episode a recorder request was about."""
 
     text: str = ""
     uid: str = ""
 
 
-class Refused(Message):
+class Refused(Message, frozen=True):
     """Not done, and why, in a sentence for the user."""
 
     why: str
@@ -172,7 +172,7 @@ Reply = Ok | Refused
 
 
 # ------------------------------------------------------------------------------------- statuses
-class StreamHealth(Message):
+class StreamHealth(Message, frozen=True):
     """Rate and age as measured over the last second."""
 
     name: str
@@ -182,7 +182,7 @@ class StreamHealth(Message):
     dropped: int
 
 
-class LoopBudget(Message):
+class LoopBudget(Message, frozen=True):
     """The control loop over the last second [ms]."""
 
     rate_hz: float
@@ -198,7 +198,7 @@ class LoopBudget(Message):
     lateness_max_ms: float
 
 
-class ArmStatus(Message):
+class ArmStatus(Message, frozen=True):
     """One arm. `hold` is empty while it follows, else why it holds still."""
 
     side: str
@@ -210,7 +210,7 @@ class ArmStatus(Message):
 StationPhase = Literal["starting", "holding", "driving", "homing", "estop", "stopped"]
 
 
-class StationStatus(Message):
+class StationStatus(Message, frozen=True):
     t_ns: int
     phase: StationPhase
     why: str
@@ -232,7 +232,7 @@ class StationStatus(Message):
 TakeState = Literal["idle", "armed", "recording", "paused", "stopped", "failed"]
 
 
-class RecorderStatus(Message):
+class RecorderStatus(Message, frozen=True):
     t_ns: int
     state: TakeState
     practice: bool
@@ -252,7 +252,7 @@ class RecorderStatus(Message):
     streams: tuple[StreamHealth, ...] = ()
 
 
-class CameraStatus(Message):
+class CameraStatus(Message, frozen=True):
     t_ns: int
     renderer: str
     detail: str
@@ -260,7 +260,7 @@ class CameraStatus(Message):
     text: str = ""
 
 
-class Event(Message):
+class Event(Message, frozen=True):
     """Something that happened once: goes to the screen and, while a take runs, into its file."""
 
     t_ns: int
