@@ -126,6 +126,13 @@ class Discard(Message, frozen=True):
     """Put the stopped (or running) take in the trash of its dataset; undo brings it back."""
 
 
+# ----------------------------------------------------------------------- requests to supervisor
+class Restart(Message, frozen=True):
+    """Start a child that has ended, or end and start one that hangs."""
+
+    child: str
+
+
 # ----------------------------------------------------------------------------- requests, shared
 class Ping(Message, frozen=True):
     pass
@@ -150,6 +157,7 @@ Request = (
     | Stop
     | Keep
     | Discard
+    | Restart
     | Ping
     | Shutdown
 )
