@@ -168,7 +168,7 @@ class RequestClient:
         """
         self._socket.send(encode(message))
         if not self._socket.poll(round(1000 * timeout_s)):
-            self._rebuild()
+            self.reset()
             raise DeviceError(
                 f"The {self._child} does not answer",
                 next_step="If it does not come back by itself, close Teledeck and start it again",
@@ -176,7 +176,7 @@ class RequestClient:
         try:
             return decode_reply(_only(self._socket.recv_multipart()))
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            self._rebuild()
+            self.reset()
             raise DeviceError(f"The {self._child} answers nonsense: {error}") from error
 
     def close(self) -> None:
@@ -187,7 +187,12 @@ class RequestClient:
         socket.connect(self._address)
         return socket
 
-    def _rebuild(self) -> None:
+    def post(self, message: Request) -> None:
+        """Send without waiting for the answer; `reset` before the next request."""
+        self._socket.send(encode(message))
+
+    def reset(self) -> None:
+        """Forget what was sent and may still be answered."""
         self._socket.close(linger=0)
         self._socket = self._connect()
 
