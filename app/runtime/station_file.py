@@ -133,7 +133,7 @@ def _unusable(station: StationFile) -> list[TeledeckError]:
         ("cameras.rate_hz", station.cameras.rate_hz, 1.0, 60.0),
         ("seed", station.seed, 0, 2**31 - 1),
     )
-    for name, value, low, high in ranges:
-        if not low <= value <= high:
-            problems.append(ConfigError(f"'{name}' = {value}", allowed=[f"{low} to {high}"]))
+    for name, number, low, high in ranges:
+        if not low <= number <= high:
+            problems.append(ConfigError(f"'{name}' = {number}", allowed=[f"{low} to {high}"]))
     return problems
