@@ -85,6 +85,14 @@ class Perturb(Message, frozen=True):
     name: str
 
 
+# ----------------------------------------------------------------------- requests to supervisor
+class RestartStation(Message, frozen=True):
+    """End the station and its cameras and start them anew, with this scene and first seed."""
+
+    scene: str
+    seed: int = 1
+
+
 # ------------------------------------------------------------------------- requests to recorder
 Verdict = Literal["success", "failure"]
 
@@ -150,6 +158,7 @@ Request = (
     | UseLeader
     | SetDriving
     | Perturb
+    | RestartStation
     | OpenDataset
     | Arm
     | Start
@@ -222,6 +231,7 @@ class StationStatus(Message, frozen=True):
     t_ns: int
     phase: StationPhase
     why: str
+    robot: str
     scene: str
     instruction: str
     seed: int
