@@ -15,7 +15,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -223,14 +223,16 @@ class Supervisor:
             case Shutdown():
                 self._ending = True
                 return Ok("Everything is being closed.")
-            case Restart(child=name):
-                return self._restart(name)
+            case Restart(child=name, options=changes):
+                return self._restart(name, changes)
         return Refused(f"The supervisor has no {type(request).__name__}.")
 
-    def _restart(self, name: str) -> Reply:
+    def _restart(self, name: str, changes: dict[str, str | int | float]) -> Reply:
         if name not in self._specs:
             raise ConfigError(f"There is no process '{name}'", allowed=self._specs)
         self._end((name,))
+        spec = self._specs[name]
+        self._specs[name] = replace(spec, options={**spec.options, **changes})
         self.start(name)
         return Ok(f"The {name} starts again.")
 
