@@ -9,8 +9,6 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
-from datasets.journal import Journal
-
 from app.runtime import takes
 from app.runtime.child import Child, run_child
 from app.runtime.episode_start import ModelShelf, start_document
@@ -38,6 +36,7 @@ from app.runtime.rings import RingSet
 from app.runtime.take import Take
 from datasets import layout
 from datasets.dataset import Dataset
+from datasets.journal import Journal
 from datasets.writer import RESERVE_BYTES, EpisodeWriter
 from devices.clock import NS_PER_S, Clock, ClockAnchor, SystemClock
 from devices.errors import ConfigError, StreamError
@@ -153,7 +152,7 @@ class Recorder:
         self._opened = request
         self._task = request.task
         self._takes = len(dataset.uids())
-        self._kept = self._count_kept()
+        self._kept = self._journal.kept()
         self._take_over()
         self._say(f"Recording into {dataset.root}.")
         return Ok(self._text)
@@ -234,7 +233,7 @@ class Recorder:
         if not self._practice:
             assert self._journal is not None
             self._journal.verdict(take.uid, request.verdict, request.note)
-            self._kept = self._count_kept()
+            self._kept = self._journal.kept()
         self._state = after
         said = "Practice is never saved." if self._practice else f"Kept as {request.verdict}."
         self._take_over()
