@@ -34,13 +34,13 @@ class TouchView:
     """What is felt now.
 
     Attributes:
-        field: Per pad, (rows, columns, 3) [N] as in `devices.touch`.
+        fields: Per pad, (rows, columns, 3) [N] as in `devices.touch`.
         wrench: Per side, force and torque on the tool [N, N m], shape (6,), in the tool frame.
         band: Force that counts as right contact [N], or None.
         stale: Streams whose last sample is too old to be shown as now.
     """
 
-    field: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    fields: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
     wrench: Mapping[Side, FloatArray] = field(default_factory=dict)
     band: Band | None = None
     stale: frozenset[str] = frozenset()

@@ -81,7 +81,7 @@ class ArPainter:
         if "contacts" in scene.layers:
             self._contacts()
         if "field" in scene.layers:
-            for pad, forces in scene.touch.field.items():
+            for pad, forces in scene.touch.fields.items():
                 if pad in self._frame.pads and f"{pad}_pad/tactile" not in scene.touch.stale:
                     self._field(pad, scene, forces)
         if "force" in scene.layers:
@@ -90,7 +90,7 @@ class ArPainter:
                     self._force(side, wrench, scene.touch)
         if scene.handles is not None:
             self._handles(*scene.handles, scene.grip, scene.held)
-        if "field" in scene.layers and scene.touch.field:
+        if "field" in scene.layers and scene.touch.fields:
             self._legend()
 
     # ---------------------------------------------------------------------------------- layers
