@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import mujoco
-from datasets.reader import Episode
+
 from devices.mapping.chain import DriveChain
 
 from app.runtime import station_file
@@ -100,10 +100,9 @@ def _replay(path: str) -> Leader:
     """A recorded episode as a device."""
     if not path:
         raise ConfigError("Replay needs an episode", next_step="Choose one in the Library")
-    with Episode.open(path) as episode:
-        leader: Leader = plugins.load("devices", "replay").from_streams(
-            {name: episode.stream(name) for name in ("leader/left", "leader/right")}
-        )
+    from app.runtime.replay_source import recording
+
+    leader: Leader = plugins.load("devices", "replay")(recording(path))
     return leader
 
 

@@ -179,7 +179,7 @@ class Session:
     def open_dataset(self, path: Path, task: str = "", target: int = 0) -> Reply:
         """Open or create a dataset for the next takes and for the Library."""
         try:
-            library = Library(Dataset.open_or_create(path, task=task))
+            library = Library(Dataset.open_or_create(path))
         except TeledeckError as error:
             return Refused(str(error))
         reply = self.request(OpenDataset(str(path), task=task, target=target))
