@@ -30,11 +30,15 @@ from app.runtime.messages import (
     Reply,
     Request,
     Restart,
+    RestartStation,
     Shutdown,
 )
 from app.runtime.rundir import RunDir
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError
+
+SCENE_CHILDREN = ("station", "cameras")
+"""Children that RestartStation ends and starts, with `scene` and `seed` in their options."""
 
 _TERM_S = 1.0  # between SIGTERM and SIGKILL
 _RESTART_WINDOW_S = 60.0
@@ -129,6 +133,7 @@ class Supervisor:
         self._clients = {s.name: self._bus.client(s.name) for s in specs if s.answers}
         self._server = self._bus.server("supervisor")
         self._publisher = self._bus.publisher("supervisor")
+        self._to_restart: tuple[str, ...] = ()
         self._ending = False
 
     @property
@@ -183,6 +188,11 @@ class Supervisor:
             if fd in by_fd:
                 self._on_end(by_fd[fd])
         self._server.poll(self._answer)
+        if self._to_restart:
+            # After the reply, which must not wait for the end of anything.
+            names, self._to_restart = self._to_restart, ()
+            self._end(names)
+            self.start(*names)
 
     def serve(self) -> None:
         """Run until an essential child ends, a Shutdown comes, or SIGTERM or SIGINT."""
@@ -223,18 +233,18 @@ class Supervisor:
             case Shutdown():
                 self._ending = True
                 return Ok("Everything is being closed.")
-            case Restart(child=name, options=changes):
-                return self._restart(name, changes)
+            case Restart(child=name):
+                if name not in self._specs:
+                    raise ConfigError(f"There is no process '{name}'", allowed=self._specs)
+                self._to_restart = (name,)
+                return Ok(f"The {name} starts again.")
+            case RestartStation(scene=scene, seed=seed):
+                self._to_restart = tuple(name for name in SCENE_CHILDREN if name in self._specs)
+                for name in self._to_restart:
+                    options = {**self._specs[name].options, "scene": scene, "seed": seed}
+                    self._specs[name] = replace(self._specs[name], options=options)
+                return Ok(f"The station starts again with the scene '{scene}'.")
         return Refused(f"The supervisor has no {type(request).__name__}.")
-
-    def _restart(self, name: str, changes: dict[str, str | int | float]) -> Reply:
-        if name not in self._specs:
-            raise ConfigError(f"There is no process '{name}'", allowed=self._specs)
-        self._end((name,))
-        spec = self._specs[name]
-        self._specs[name] = replace(spec, options={**spec.options, **changes})
-        self.start(name)
-        return Ok(f"The {name} starts again.")
 
     def _on_end(self, name: str) -> None:
         """A child has ended by itself."""

@@ -15,7 +15,16 @@ from pathlib import Path
 import pytest
 
 from app.runtime.bus import Bus
-from app.runtime.messages import Event, Ok, Refused, Restart, Shutdown, Stop
+from app.runtime.messages import (
+    Event,
+    Ok,
+    Refused,
+    Request,
+    Restart,
+    RestartStation,
+    Shutdown,
+    Stop,
+)
 from app.runtime.rundir import RunDir
 from app.runtime.supervisor import ChildSpec, Supervisor
 from devices.errors import ConfigError, DeviceError
@@ -116,7 +125,7 @@ def test_requests_and_events_of_the_supervisor(
     with RunDir.join(supervisor.run.path) as run, Bus(run) as bus:
         listener, client = bus.subscriber("supervisor"), bus.client("supervisor")
 
-        def ask(request: Restart | Shutdown) -> object:
+        def ask(request: Request) -> object:
             client.post(request)
             step_until(supervisor, lambda: bool(client._socket.poll(0)))
             reply = client._socket.recv()
@@ -124,7 +133,12 @@ def test_requests_and_events_of_the_supervisor(
             return reply
 
         assert b"station starts again" in ask(Restart("station"))  # type: ignore[operator]
-        assert supervisor.pid("station") != pid
+        step_until(supervisor, lambda: supervisor.pid("station") != pid)
+        pid = supervisor.pid("station")
+        assert b"Ok" in ask(RestartStation("peel", 7))  # type: ignore[operator]
+        step_until(supervisor, lambda: supervisor.pid("station") != pid)
+        command = Path(f"/proc/{supervisor.pid('station')}/cmdline").read_text()
+        assert '"scene": "peel", "seed": 7' in command
         assert b"no process 'coffee'" in ask(Restart("coffee"))  # type: ignore[operator]
         os.kill(supervisor.pid("station"), signal.SIGKILL)
         heard: list[object] = []
