@@ -85,6 +85,14 @@ class Perturb(Message, frozen=True):
     name: str
 
 
+# ----------------------------------------------------------------------- requests to supervisor
+class RestartStation(Message, frozen=True):
+    """End the station and its cameras and start them anew, with this scene and first seed."""
+
+    scene: str
+    seed: int = 1
+
+
 # ------------------------------------------------------------------------- requests to recorder
 Verdict = Literal["success", "failure"]
 
@@ -126,6 +134,13 @@ class Discard(Message, frozen=True):
     """Put the stopped (or running) take in the trash of its dataset; undo brings it back."""
 
 
+# ----------------------------------------------------------------------- requests to supervisor
+class Restart(Message, frozen=True):
+    """Start a child that has ended, or end and start one that hangs."""
+
+    child: str
+
+
 # ----------------------------------------------------------------------------- requests, shared
 class Ping(Message, frozen=True):
     pass
@@ -143,6 +158,7 @@ Request = (
     | UseLeader
     | SetDriving
     | Perturb
+    | RestartStation
     | OpenDataset
     | Arm
     | Start
@@ -150,6 +166,7 @@ Request = (
     | Stop
     | Keep
     | Discard
+    | Restart
     | Ping
     | Shutdown
 )
@@ -214,6 +231,7 @@ class StationStatus(Message, frozen=True):
     t_ns: int
     phase: StationPhase
     why: str
+    robot: str
     scene: str
     instruction: str
     seed: int
