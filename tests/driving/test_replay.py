@@ -91,7 +91,7 @@ def test_a_start_that_cannot_be_reached_is_said(
     track = HandTrack(np.array([0, 1]), np.tile(row(HandInput(True, here)), (2, 1)), far)
     leader = ReplayLeader(clock, Recording("episode 2", {"left": track}))
     leader.connect()
-    for _ in range(6000):
+    for _ in range(1500):
         clock.advance_s(chain.dt)
         chain.tick(leader.read(observe(chain, None, clock)))
         if leader.finished:
