@@ -77,7 +77,7 @@ def _package_arms() -> mujoco.MjSpec:
     for body in spec.bodies[1:]:
         body.gravcomp = 1.0  # the real controller feeds the arm's weight forward
 
-    black = spec.add_material(name="pedestal", rgba=[0.16, 0.17, 0.19, 1], specular=0.3)
+    black = spec.add_material(name="pedestal", rgba=[0.23, 0.245, 0.265, 1], specular=0.35)
     looks = spec.add_mesh(
         name="pedestal",
         file=str(v2.asset_path("assets/visual/body/body_link0.stl")),
@@ -124,8 +124,8 @@ def _servos(spec: mujoco.MjSpec, robot: OpenArmV2) -> None:
 def _materials(spec: mujoco.MjSpec) -> None:
     """The package's materials, graded so that the robot reads as anodised metal and satin black."""
     looks = {
-        "matte_black": ([0.115, 0.12, 0.13, 1], 0.35, 0.35),
-        "pale_silver": ([0.80, 0.81, 0.83, 1], 0.75, 0.75),
+        "matte_black": ([0.185, 0.195, 0.21, 1], 0.45, 0.35),
+        "pale_silver": ([0.70, 0.72, 0.75, 1], 0.6, 0.6),
         "metal_silver": ([0.58, 0.60, 0.63, 1], 0.9, 0.8),
     }
     for name, (rgba, specular, shininess) in looks.items():
