@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 # the arm follows a teleoperator crisply while the motors stay inside their torque; kv is chosen for
 # a damping ratio near one with the reflected inertia of the outstretched arm.
 _GAINS = {
-    1: (500.0, 30.0),
-    2: (500.0, 30.0),
-    3: (300.0, 20.0),
-    4: (300.0, 20.0),
-    5: (90.0, 3.0),
-    6: (90.0, 3.0),
-    7: (90.0, 3.0),
+    1: (600.0, 22.0),
+    2: (600.0, 22.0),
+    3: (400.0, 15.0),
+    4: (400.0, 15.0),
+    5: (100.0, 2.0),
+    6: (100.0, 2.0),
+    7: (100.0, 2.0),
 }
 _GRIPPER_GAIN = (60.0, 1.0)
 
@@ -150,6 +150,7 @@ def _materials(spec: mujoco.MjSpec) -> None:
 
 
 _GEL_PIXELS = (192, 256)  # rows, columns
+_GEL_COLOR = (0.90, 0.76, 0.71, 1.0)
 
 
 def _gel_picture(pad: PadGeometry) -> np.ndarray:
@@ -186,9 +187,18 @@ def _tool(base: mujoco.MjsBody, name: str) -> None:
 
 
 def _wrist_camera(spec: mujoco.MjSpec, side: str) -> None:
+    """Above the palm, in the middle, looking down between the pads; up is the gripper's +x."""
     camera = spec.camera(f"camera_wrist_{side}")
     camera.name = f"wrist_{side}"
     camera.resolution = [640, 480]
+    camera.fovy = 62.0
+    eye, target = np.array([0.086, 0.0, -0.082]), np.array([mount._JAW_X, 0.0, -0.182])
+    back = (eye - target) / np.linalg.norm(eye - target)
+    right = np.cross([1.0, 0.0, 0.0], back)
+    right /= np.linalg.norm(right)
+    camera.pos = eye
+    camera.quat = quat_from_matrix(np.stack([right, np.cross(back, right), back], axis=1))
+    camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
 
 
 def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
@@ -227,8 +237,21 @@ def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
         size=[half_width, half_height, half_depth],
         pos=at(0, 0, -half_depth),
         quat=quat,
-        material="pad_gel",
+        rgba=_GEL_COLOR,
         **touch,
+    )
+    # The printed markers: a film on the face, because a texture covers all sides of a box.
+    finger.add_geom(
+        name=f"{jaw.pad}_markers",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[half_width, half_height, 1e-4],
+        pos=at(0, 0, 0),
+        quat=quat,
+        material="pad_gel",
+        contype=0,
+        conaffinity=0,
+        mass=0,
+        group=_VISUAL_GROUP,
     )
     # The tip: the gel goes round the edge, so that pressing with closed fingers is felt.
     along_x = rotation @ np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
@@ -238,7 +261,7 @@ def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
         size=[radius, half_width - radius, 0],
         pos=at(0, half_height, -radius),
         quat=quat_from_matrix(along_x),
-        rgba=[0.86, 0.72, 0.67, 1],
+        rgba=_GEL_COLOR,
         **touch,
     )
     depth = 0.0042

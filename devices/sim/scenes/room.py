@@ -137,7 +137,7 @@ def _light(spec: mujoco.MjSpec) -> None:
         type=spot,
         pos=[1.1, 0.9, 2.2],
         dir=[-0.42, -0.45, -0.95],
-        diffuse=[0.72, 0.69, 0.64],
+        diffuse=[0.60, 0.575, 0.535],
         specular=[0.35, 0.34, 0.32],
         cutoff=55,
         exponent=1.0,
@@ -148,7 +148,7 @@ def _light(spec: mujoco.MjSpec) -> None:
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         pos=[0.5, -1.5, 1.6],
         dir=[-0.25, 0.75, -0.6],
-        diffuse=[0.30, 0.33, 0.38],
+        diffuse=[0.24, 0.265, 0.31],
         specular=[0.05, 0.05, 0.06],
         castshadow=False,
     )
@@ -222,7 +222,7 @@ def _wood(height: int, width: int) -> npt.NDArray[np.uint8]:
     light = 0.93 + tone - 0.17 * (grain - 0.5)
     seam = np.minimum(np.arange(height) * boards % height, -np.arange(height) * boards % height)
     light = light * np.where(seam < boards * 1.1, 0.84, 1.0)[:, None]
-    color = light[..., None] * np.array([0.80, 0.69, 0.56])
+    color = light[..., None] * np.array([0.77, 0.665, 0.545])
     return np.asarray(np.clip(color * 255, 0, 255), dtype=np.uint8)
 
 
