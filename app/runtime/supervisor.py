@@ -30,15 +30,11 @@ from app.runtime.messages import (
     Reply,
     Request,
     Restart,
-    RestartStation,
     Shutdown,
 )
 from app.runtime.rundir import RunDir
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError
-
-SCENE_CHILDREN = ("station", "cameras")
-"""Children that RestartStation ends and starts, with `scene` and `seed` in their options."""
 
 _TERM_S = 1.0  # between SIGTERM and SIGKILL
 _RESTART_WINDOW_S = 60.0
@@ -233,17 +229,13 @@ class Supervisor:
             case Shutdown():
                 self._ending = True
                 return Ok("Everything is being closed.")
-            case Restart(child=name):
+            case Restart(child=name, options=changes):
                 if name not in self._specs:
                     raise ConfigError(f"There is no process '{name}'", allowed=self._specs)
+                spec = self._specs[name]
+                self._specs[name] = replace(spec, options={**spec.options, **changes})
                 self._to_restart = (name,)
                 return Ok(f"The {name} starts again.")
-            case RestartStation(scene=scene, seed=seed):
-                self._to_restart = tuple(name for name in SCENE_CHILDREN if name in self._specs)
-                for name in self._to_restart:
-                    options = {**self._specs[name].options, "scene": scene, "seed": seed}
-                    self._specs[name] = replace(self._specs[name], options=options)
-                return Ok(f"The station starts again with the scene '{scene}'.")
         return Refused(f"The supervisor has no {type(request).__name__}.")
 
     def _on_end(self, name: str) -> None:

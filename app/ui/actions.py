@@ -26,11 +26,11 @@ from app.ui.library_actions import library_rows
 from app.ui.next_step import next_step
 
 PLACE_TITLES: dict[Place, tuple[str, str, str]] = {
-    "collect": ("Collect", "record", "Drive the robot and record demonstrations"),
-    "library": ("Library", "books", "Look through the recorded episodes and judge them"),
-    "augment": ("Augment", "magic-wand", "Make more demonstrations from few"),
-    "retrieve": ("Retrieve", "magnifying-glass", "Find more demonstrations in unlabelled data"),
-    "test": ("Test", "flask", "Run a policy, take over, compare"),
+    "collect": ("Collect", "record", "Drive the robot and record demonstrations."),
+    "library": ("Library", "books", "Look through the recorded episodes and judge them."),
+    "augment": ("Augment", "magic-wand", "Make more demonstrations from few."),
+    "retrieve": ("Retrieve", "magnifying-glass", "Find more demonstrations in unlabelled data."),
+    "test": ("Test", "flask", "Run a policy, take over, compare."),
 }
 """Title, icon and one sentence for each place."""
 
