@@ -9,9 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
-from datasets.dataset import Dataset
 from datasets.journal import Journal
-from datasets.writer import RESERVE_BYTES, EpisodeWriter
 
 from app.runtime import takes
 from app.runtime.child import Child, run_child
@@ -39,6 +37,8 @@ from app.runtime.messages import (
 from app.runtime.rings import RingSet
 from app.runtime.take import Take
 from datasets import layout
+from datasets.dataset import Dataset
+from datasets.writer import RESERVE_BYTES, EpisodeWriter
 from devices.clock import NS_PER_S, Clock, ClockAnchor, SystemClock
 from devices.errors import ConfigError, StreamError
 from devices.stream import StreamSpec

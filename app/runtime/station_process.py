@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import mujoco
-from datasets.reader import Episode
 
 from app.runtime import station_file
 from app.runtime.child import Child, run_child
@@ -17,6 +16,7 @@ from app.runtime.leaders import LeaderFactory, Leaders
 from app.runtime.messages import Event
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
+from datasets.reader import Episode
 from devices import plugins
 from devices.clock import NS_PER_S, SystemClock
 from devices.errors import ConfigError

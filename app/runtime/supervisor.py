@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.runtime.bus import Bus
+from app.runtime.child import EXIT_REFUSED
 from app.runtime.crash import CrashReport, keep_report
 from app.runtime.messages import (
     Event,
@@ -49,7 +50,8 @@ class ChildSpec:
         module: What `python -m` runs; its main function is `app.runtime.child.run_child`.
         options: Passed to the child as JSON.
         essential: Its end, good or bad, ends the run (the window).
-        restarts: How often a minute it is started again by itself after a crash.
+        restarts: How often a minute it is started again by itself after a crash; not after it has
+            said why it cannot run.
         answers: It serves requests, so that it can be asked to end.
         stop_s: How long a graceful end may take [s].
     """
@@ -245,7 +247,7 @@ class Supervisor:
         self._report(name, status)
         if spec.essential:
             self._ending = True
-        elif status != 0 and self._may_restart(spec):
+        elif status not in (0, EXIT_REFUSED) and self._may_restart(spec):
             self.start(name)
 
     def _may_restart(self, spec: ChildSpec) -> bool:
