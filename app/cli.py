@@ -212,7 +212,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _screenshots(options: argparse.Namespace) -> int:
-    from app.launch import take_screenshots
+    from app.screenshots import take_screenshots
 
     return take_screenshots(options.out)
 

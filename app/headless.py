@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.launch import Run, start_run
+from app.launch import Run
 from app.runtime.messages import (
     Arm,
     Keep,
@@ -70,7 +70,7 @@ def collect(
             f"No scripted operator knows the scene '{station.scene}'", allowed=names("operators")
         )
     say(f"Starting the simulated station, scene '{station.scene}' ...")
-    with start_run(station) as run:
+    with Run(station) as run:
         session = run.session
         _expect(session.open_dataset(dataset, task=_task(run), target=takes))
         say(f"Recording {takes} scripted takes into {dataset}")
@@ -148,7 +148,7 @@ def _pause(run: Run, seconds: float) -> None:
     """Let time pass while the heartbeat goes on."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        run.session.poll(timeout_s=0.02)
+        run.poll(0.02)
 
 
 def _wait(run: Run, ready: Callable[[], bool], seconds: float, what: str) -> None:
@@ -156,4 +156,4 @@ def _wait(run: Run, ready: Callable[[], bool], seconds: float, what: str) -> Non
     while not ready():
         if time.monotonic() > deadline:
             raise DeviceError(f"Waited {seconds:.0f} s for {what}", next_step=run.last_words())
-        run.session.poll(timeout_s=0.05)
+        run.poll(0.05)

@@ -29,7 +29,8 @@ class Leaders:
         self._factories = dict(factories)
         self._troubles: dict[str, str] = {}
         self._episode = ""
-        self.window = RemoteLeader("window")
+        self.window = RemoteLeader()
+        self.window.connect()
         self.name = "window"
         self.current: Leader = self.window
 
@@ -44,6 +45,7 @@ class Leaders:
             raise ConfigError(f"Unknown device '{name}'", allowed=("window", *self._factories))
         if name == "window":
             leader: Leader = self.window
+            leader.connect()
         else:
             leader = self._connect(name, episode)
         if self.current is not self.window:
@@ -68,7 +70,7 @@ class Leaders:
     def states(self) -> dict[str, str]:
         """Per device: "ready", "driving", "done", or what is wrong with it."""
         states = {name: self._troubles.get(name, "ready") for name in ("window", *self._factories)}
-        states[self.name] = "done" if getattr(self.current, "done", False) else "driving"
+        states[self.name] = "done" if getattr(self.current, "finished", False) else "driving"
         return states
 
     def close(self) -> None:

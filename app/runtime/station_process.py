@@ -10,18 +10,18 @@ from typing import Any
 
 import mujoco
 
+from devices.mapping.chain import DriveChain
+
 from app.runtime import station_file
 from app.runtime.child import Child, run_child
 from app.runtime.leaders import LeaderFactory, Leaders
 from app.runtime.messages import Event
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
-from datasets.reader import Episode
 from devices import plugins
 from devices.clock import NS_PER_S, SystemClock
 from devices.errors import ConfigError
 from devices.leader import Leader
-from devices.mapping.chain import DriveChain
 from devices.sim.build import build_for
 from devices.sim.world import World
 
@@ -100,10 +100,9 @@ def _replay(path: str) -> Leader:
     """A recorded episode as a device."""
     if not path:
         raise ConfigError("Replay needs an episode", next_step="Choose one in the Library")
-    with Episode.open(path) as episode:
-        leader: Leader = plugins.load("devices", "replay").from_streams(
-            {name: episode.stream(name) for name in ("leader/left", "leader/right")}
-        )
+    from app.runtime.replay_source import recording
+
+    leader: Leader = plugins.load("devices", "replay")(recording(path))
     return leader
 
 

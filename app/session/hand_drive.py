@@ -189,7 +189,11 @@ class HandDrive:
         return FINE if self.fine else 1.0
 
     def _advance(self, t_ns: int) -> None:
-        dt = 0.0 if self._last_ns is None else min(MAX_STEP_S, max(0.0, (t_ns - self._last_ns) / 1e9))
+        dt = (
+            0.0
+            if self._last_ns is None
+            else min(MAX_STEP_S, max(0.0, (t_ns - self._last_ns) / 1e9))
+        )
         self._last_ns = t_ns if self._held else None
         if not self._held:
             return

@@ -28,7 +28,7 @@ from app.runtime.messages import (
     Refused,
     Reply,
     Request,
-    Restart,
+    RestartStation,
     Start,
     StationStatus,
     Stop,
@@ -165,7 +165,7 @@ class Session:
     def request(self, request: Request, timeout_s: float = 1.0) -> Reply:
         """Ask the station or the recorder, whoever it concerns. Silence becomes Refused."""
         child = "recorder" if isinstance(request, _TO_RECORDER) else "station"
-        if isinstance(request, Restart):
+        if isinstance(request, RestartStation):
             child = "supervisor"
         try:
             return self._clients[child].request(request, timeout_s)
@@ -174,12 +174,12 @@ class Session:
 
     def load_scene(self, scene: str, seed: int = 1) -> Reply:
         """Start the station anew with another scene; rings and models change with it."""
-        return self.request(Restart("station", {"scene": scene, "seed": seed}), timeout_s=10.0)
+        return self.request(RestartStation(scene=scene, seed=seed), timeout_s=10.0)
 
     def open_dataset(self, path: Path, task: str = "", target: int = 0) -> Reply:
         """Open or create a dataset for the next takes and for the Library."""
         try:
-            library = Library(Dataset.open_or_create(path, task=task))
+            library = Library(Dataset.open_or_create(path))
         except TeledeckError as error:
             return Refused(str(error))
         reply = self.request(OpenDataset(str(path), task=task, target=target))

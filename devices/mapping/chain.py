@@ -187,11 +187,10 @@ class DriveChain:
         """
         begin_ns = self.clock.now_ns()
         sides = self.kinematics.sides
-        if self._homing is not None or self.state.estop:
-            why = "the robot was stopped" if self.state.estop else "the robot went home"
-            self._clutch = self._mapping.release(self._clutch, why)
+        barred = f"stopped: {self.state.estop}" if self.state.estop else ""
+        barred = barred or ("going home" if self._homing is not None else "")
         self._clutch, requests = self._mapping.step(
-            self._clutch, reading, self._tools, self.driving, begin_ns
+            self._clutch, reading, self._tools, self.driving, begin_ns, barred
         )
         requested: dict[Side, Pose] = {}
         blocked: dict[Side, str] = {}
@@ -201,12 +200,10 @@ class DriveChain:
         gap_requested: dict[Side, float] = {}
         hold = {side: requests[side].hold for side in sides}
         home, asked_ns = "", self._clutch.t_ns or begin_ns
-        if self.state.estop:
-            hold = dict.fromkeys(sides, f"stopped: {self.state.estop}")
-        elif self._homing is not None:
+        if self._homing is not None:
             home = self._go_home(self._homing, q_requested, gap_requested)
-            hold, asked_ns = dict.fromkeys(sides, "going home"), begin_ns
-        else:
+            asked_ns = begin_ns
+        elif not self.state.estop:
             requested = {s: r.target for s, r in requests.items() if r.target is not None}
             targets = {side: self._inside(side, pose) for side, pose in requested.items()}
             answer = self.ik.solve(self._q_sent(), targets)

@@ -148,6 +148,7 @@ class ClutchMapping:
         tools: Mapping[Side, Pose],
         driving: Driving,
         now_ns: int,
+        hold: str = "",
     ) -> tuple[ClutchState, dict[Side, SideRequest]]:
         """One tick.
 
@@ -158,25 +159,32 @@ class ClutchMapping:
             tools: `T_world_tool` as last *sent*, the reference of a clutch that takes hold.
             driving: Scales and axes; a change while the clutch is held takes a new reference.
             now_ns: Time of the tick [ns, monotonic].
+            hold: Why nobody may drive now (an e-stop, homing), as words; "" when they may.
         """
         state, news = self._accept(state, reading, now_ns)
         current = state.reading
-        reason = self._distrust(current, now_ns)
+        reason = hold or self._distrust(current, now_ns)
         sides: dict[Side, _SideState] = {}
         requests: dict[Side, SideRequest] = {}
         for side in tools:
             old = state.sides[side]
             hand = current.hand(side) if current else None
-            new, hold = self._side(old, hand, reason, tools[side], driving, news)
+            new, why = self._side(old, hand, reason, tools[side], driving, news)
             sides[side] = new
-            grip = None if hold or hand is None else _grip(hand)
-            requests[side] = SideRequest(None if hold else new.target, grip, hold)
+            grip = None if why or hand is None else _grip(hand)
+            requests[side] = SideRequest(None if why else new.target, grip, why)
         return replace(state, sides={**state.sides, **sides}), requests
 
     def release(self, state: ClutchState, why: str) -> ClutchState:
-        """Let go of both sides; each needs a fresh press. `why` is told until then."""
+        """Let go of both sides. A clutch that is held must be pressed afresh; `why` is told
+        until then."""
+        reading = state.reading
         return replace(
-            state, sides={side: self._let_go(old, why) for side, old in state.sides.items()}
+            state,
+            sides={
+                side: _let_go(old, reading.hand(side) if reading else None, why)
+                for side, old in state.sides.items()
+            },
         )
 
     def _accept(
@@ -228,12 +236,11 @@ class ClutchMapping:
     ) -> tuple[_SideState, str]:
         """New state of a side, and why it holds ("" while it follows)."""
         if reason:
-            # Before the first reading there is nothing to let go of.
-            return (old if reason == "no input yet" else self._let_go(old, reason)), reason
+            return _let_go(old, hand, reason), reason
         if hand is None:
             return _SideState(), "parked"
         if not np.isfinite(hand.pose.position).all() or not np.isfinite(hand.pose.quat).all():
-            lost = self._let_go(old, "the hand's pose is not a number")
+            lost = _let_go(old, hand, "the hand's pose is not a number")
             return lost, lost.fresh
         if not hand.clutch:
             return _SideState(), "clutch released"
@@ -244,16 +251,19 @@ class ClutchMapping:
         if not news and driving == old.grasp.driving:
             return old, ""
         if self._jumped(old.hand, hand.pose):
-            lost = self._let_go(old, "the hand jumped")
+            lost = _let_go(old, hand, "the hand jumped")
             return lost, f"{lost.fresh}: release the clutch and press it again"
         return _follow(old.grasp, old.target, old.hand, hand.pose, driving), ""
-
-    def _let_go(self, old: _SideState, why: str) -> _SideState:
-        return _SideState(fresh=old.fresh or why)
 
     def _jumped(self, before: Pose, now: Pose) -> bool:
         distance = float(np.linalg.norm(now.position - before.position))
         return distance > self.trust.jump_m or _turn(before, now)[1] > self.trust.jump_rad
+
+
+def _let_go(old: _SideState, hand: HandInput | None, why: str) -> _SideState:
+    """A side that no longer follows; one whose clutch is held must see it released first."""
+    held = old.grasp is not None or bool(old.fresh) or (hand is not None and hand.clutch)
+    return _SideState(fresh=old.fresh or why) if held else _SideState()
 
 
 def _follow(grasp: Grasp, target: Pose, before: Pose, hand: Pose, driving: Driving) -> _SideState:

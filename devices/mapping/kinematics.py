@@ -193,7 +193,7 @@ def _light_model(robot: RobotModel) -> mujoco.MjModel:
         # Dynamics play no part here; a body that moves must weigh something to compile.
         body.explicitinertial = True
         body.mass, body.inertia = 1.0, [1.0, 1.0, 1.0]
-        capsule = _capsule(full, index)
+        capsule = _capsule(full, index) if full.body_weldid[index] else None
         if capsule is not None:
             start, stop, radius = capsule
             body.add_geom(
@@ -210,11 +210,14 @@ def _light_model(robot: RobotModel) -> mujoco.MjModel:
         if site.name in tools:
             bodies[int(site.bodyid[0])].add_site(name=site.name, pos=site.pos, quat=site.quat)
     for geom in range(full.ngeom):
-        if full.geom_bodyid[geom] == 0 and full.geom_contype[geom]:
+        # What stands still keeps the hull of its shape: a capsule around a column with a foot
+        # would swallow the arms' home.
+        index = int(full.geom_bodyid[geom])
+        if not full.body_weldid[index] and full.geom_contype[geom]:
             mesh = spec.add_mesh(name=f"base{geom}")
             mesh.uservert = _vertices(full, geom).ravel()
             mesh.maxhullvert = 64
-            spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name)
+            bodies[index].add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name)
     return spec.compile()
 
 
@@ -279,7 +282,7 @@ def _pairs(
             for geom in range(model.ngeom)
             if any(_below(model, int(model.geom_bodyid[geom]), root) for root in roots[:1])
         ]
-    base = [geom for geom in range(model.ngeom) if model.geom_bodyid[geom] == 0]
+    base = [geom for geom in range(model.ngeom) if not model.body_weldid[model.geom_bodyid[geom]]]
     pairs = [(a, b) for a in links.get("left", []) for b in links.get("right", [])]
     far = [geom for side in sides for geom in links[side] if geom not in links[side][:1]]
     pairs += [(a, b) for a in base for b in far]

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext
 
 from app.ui.view3d.painter3d import Painter3D
-from app.ui.view3d.quality import Governor, Quality, is_software, starting_quality
+from app.ui.view3d.quality import Governor, Quality, starting_quality
 from app.ui.view3d.shot import DrawingInfo, Frame, Shot, StageSource
 from devices.errors import DeviceError
+from devices.sim.render import is_software
 
 Deliver = Callable[[Frame | None, DrawingInfo], None]
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swrast", "software", "swiftshader")
-
-
-def is_software(renderer: str) -> bool:
-    """Whether a GL_RENDERER string names a rasteriser that runs on the CPU."""
-    return any(word in renderer.lower() for word in SOFTWARE_RENDERERS)
-
+from devices.sim.render import is_software
 
 @dataclass(frozen=True, slots=True)
 class Quality:
