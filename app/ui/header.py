@@ -14,6 +14,7 @@ from app.ui.action import Action, Intent, UiState
 from app.ui.actions import ACTIONS, by_id, tooltip
 from app.ui.help import key_row
 from app.ui.look import SIZES
+from app.ui.state import Mood
 from app.ui.widgets import Button, Chip, Line, Text, set_look
 
 MENUS: dict[str, tuple[str, ...]] = {
@@ -120,6 +121,7 @@ class Header(QWidget):
         self._scene = self._button("scene.load", "No scene", "quiet")
         self._task = Text("", role="soft")
         self._leader = self._button("leader.pick", "No device", "quiet")
+        self._mood = Chip("", "idle", hint="What the take and the robot are doing")
         self._simulated = Chip("Simulated", "paused", hint="This robot is a simulation.")
         row.addWidget(self._dataset)
         row.addWidget(self._kept)
@@ -128,6 +130,7 @@ class Header(QWidget):
         row.addWidget(self._task, 1)
         row.addWidget(self._leader)
         row.addWidget(self._simulated)
+        row.addWidget(self._mood)
         return row
 
     def _button(self, action_id: str, text: str, kind: str, *, icon: str = "") -> Button:
@@ -157,6 +160,10 @@ class Header(QWidget):
         self._simulated.setVisible(station is not None and station.simulated)
         self._sound.set_icon("speaker-high" if state.sounds else "speaker-slash")
 
+    def show_mood(self, mood: Mood) -> None:
+        """The state in a word, on every place."""
+        self._mood.show_value(mood.word, mood.tone)
+
     def show_sound_reason(self, reason: str) -> None:
         """Why no sound can be heard, on the sound button."""
         self._sound.setToolTip(reason or tooltip(by_id("window.sounds")))
@@ -179,5 +186,3 @@ def leader_words(name: str) -> str:
 def _set(button: Button, text: str) -> None:
     if button.text() != text:
         button.setText(text)
-
-

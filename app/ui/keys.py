@@ -82,7 +82,11 @@ class KeyDispatcher(QObject):
         if kind == QEvent.Type.KeyPress or kind == QEvent.Type.KeyRelease:
             # A key event visits the native window first and then the widgets, up to the one that
             # takes it; it is looked at once, at the first widget.
-            if isinstance(watched, QWidget) and isinstance(event, QKeyEvent) and self._mine(watched):
+            if (
+                isinstance(watched, QWidget)
+                and isinstance(event, QKeyEvent)
+                and self._mine(watched)
+            ):
                 if kind == QEvent.Type.KeyPress:
                     return self._press(watched, event)
                 return self._release(event)

@@ -178,6 +178,8 @@ def style_sheet() -> str:
     tokens |= {f"t_{name}": str(spec.size) for name, spec in TYPE.items()}
     for tone in TONES:
         tokens[f"{tone}_wash"] = blend(DARK.tone(tone), DARK.panel, 0.16)
+        # An idle window has no business drawing the eye: its border is nearly the wall.
+        tokens[f"{tone}_frame"] = DARK.lifted if tone == "idle" else DARK.tone(tone)
         tokens[f"{tone}_hover"] = blend(DARK.tone(tone), DARK.panel, 0.28)
     return Template(_SHEET + "".join(_tone_rules(tone) for tone in TONES)).substitute(tokens)
 
@@ -189,7 +191,7 @@ QLabel[role="chip"][tone="{tone}"], QFrame[role="chip"][tone="{tone}"] {{
     color: ${tone}; background: ${tone}_wash; border: 1px solid ${tone}_wash; }}
 QFrame[role="banner"][tone="{tone}"], QFrame[role="toast"][tone="{tone}"] {{
     background: ${tone}_wash; border-left: 4px solid ${tone}; }}
-QWidget[role="frame"][tone="{tone}"] {{ background: ${tone}; }}
+QWidget[role="frame"][tone="{tone}"] {{ background: ${tone}_frame; }}
 """
 
 

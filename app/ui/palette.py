@@ -113,9 +113,7 @@ class CommandPalette(Overlay):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if watched is self.field and isinstance(event, QKeyEvent):
-            if event.type() == QEvent.Type.KeyPress and self._steer(event):
-                return True
-            return False
+            return event.type() == QEvent.Type.KeyPress and self._steer(event)
         return super().eventFilter(watched, event)
 
     def _steer(self, event: QKeyEvent) -> bool:

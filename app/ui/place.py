@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import QWidget
@@ -19,30 +19,29 @@ from app.runtime.messages import (
 )
 from app.ui.action import Context, Intent, UiState
 from devices.leader import LeaderInput
+from devices.ring import Drained
 from devices.stream import Sample
 
 
 class SessionPort(Protocol):
-    """What screens use of `app.session.session.Session`. Nothing here blocks for long."""
+    """What screens use of `app.session.session.Session`. Nothing here waits for long."""
+
+    station: StationStatus | None
+    recorder: RecorderStatus | None
+    camera: CameraStatus | None
+    events: deque[Event]
+    events_seen: int
+    library: Any
 
     @property
-    def station(self) -> StationStatus | None: ...
-    @property
-    def recorder(self) -> RecorderStatus | None: ...
-    @property
-    def camera(self) -> CameraStatus | None: ...
-    @property
-    def events(self) -> deque[Event]: ...
-    @property
-    def model_key(self) -> tuple[str, str, str]: ...
-
+    def model_key(self) -> tuple[str, str] | None: ...
     def latest(self, stream: str) -> Sample | None: ...
-    def since(self, stream: str, t_ns: int) -> list[Sample]: ...
-    def drive(self, leader_input: LeaderInput) -> None: ...
+    def since(self, stream: str, t_ns: int) -> Drained | None: ...
+    def drive(self, reading: LeaderInput) -> None: ...
     def request(self, request: Request) -> Reply: ...
     def poll(self) -> None: ...
-    def open_dataset(self, path: Path | str) -> None: ...
-    def load_scene(self, name: str) -> None: ...
+    def open_dataset(self, path: Path, task: str = "", target: int = 0) -> Reply: ...
+    def load_scene(self, scene: str) -> Reply: ...
 
 
 class PlaceWidget(QWidget):
@@ -84,6 +83,17 @@ class PlaceWidget(QWidget):
     def key_context(self) -> Context | None:
         """A nearer key context than the place's own: "view" while the 3-D view has the focus."""
         return None
+
+    def describe(self, state: UiState) -> UiState:
+        """`state` with what only this place knows: selection, playback, undo."""
+        return state
+
+    def covered(self) -> bool:
+        """Whether a sheet of this place has the keyboard."""
+        return False
+
+    def dataset_changed(self) -> None:
+        """Another dataset was opened."""
 
     def layers(self) -> frozenset[str]:
         """AR layers that are shown."""

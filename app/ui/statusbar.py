@@ -60,7 +60,9 @@ class StatusBar(QWidget):
         self.drops = Reading("Dropped", "Rows lost between a ring and the recorder, this take")
         self.cameras = Reading("Cameras", "Pictures a second of the slowest camera")
         self.disk = Reading("Disk", "Recording time left on the disk at the present rate")
-        self.screen = Reading("Screen", "Worst delay of the window's event loop in the last minute")
+        self.loop_delay = Reading(
+            "Screen", "Worst delay of the window's event loop in the last minute"
+        )
         readings = (
             self.loop,
             self.late,
@@ -70,7 +72,7 @@ class StatusBar(QWidget):
             self.drops,
             self.cameras,
             self.disk,
-            self.screen,
+            self.loop_delay,
         )
         for number, reading in enumerate(readings):
             if number:
@@ -129,8 +131,8 @@ class StatusBar(QWidget):
 
     def show_screen(self, worst_ms: float, p99_ms: float) -> None:
         """Lateness of the window's own event loop [ms]."""
-        self.screen.show_value(f"{worst_ms:.0f} ms", "armed" if worst_ms > 50 else None)
-        self.screen.setToolTip(
+        self.loop_delay.show_value(f"{worst_ms:.0f} ms", "armed" if worst_ms > 50 else None)
+        self.loop_delay.setToolTip(
             "Delay of the window's event loop over the last minute\n"
             f"99th percentile {p99_ms:.1f} ms, worst {worst_ms:.1f} ms"
         )
