@@ -138,9 +138,7 @@ def _copy(source: h5py.File, draft: Path, stop: str) -> None:
         _copy_attributes(source, copy)
         copy.attrs.create("stop", stop.encode(), dtype=f"S{layout.STOP_BYTES}")
         if layout.PROVENANCE in source:
-            _copy_attributes(
-                source[layout.PROVENANCE], copy.create_group(layout.PROVENANCE)
-            )
+            _copy_attributes(source[layout.PROVENANCE], copy.create_group(layout.PROVENANCE))
         streams = copy.create_group(layout.STREAMS)
         for name, group in groups.items():
             target = streams.create_group(name)

@@ -59,9 +59,7 @@ class Station:
 
     def __init__(self, width: int = 64, height: int = 48, extra: int = 0) -> None:
         self.rgb = camera("front/rgb", width, height)
-        more = [
-            StreamSpec(f"part_{n}/q", (7,), "float64", "rad", "", 500.0) for n in range(extra)
-        ]
+        more = [StreamSpec(f"part_{n}/q", (7,), "float64", "rad", "", 500.0) for n in range(extra)]
         self.specs: Sequence[StreamSpec] = (FAST, TOUCH, self.rgb, *more)
         self._encoder = VideoEncoder(width, height, 30.0)
         self._rows = {spec.name: 0 for spec in self.specs}
@@ -87,8 +85,7 @@ class Station:
         if spec.kind == "image":
             height, width, _ = spec.shape
             return [
-                self._encoder.encode(barcode(n, width, height))
-                for n in range(first, first + count)
+                self._encoder.encode(barcode(n, width, height)) for n in range(first, first + count)
             ]
         return fast_rows(first, count)
 
