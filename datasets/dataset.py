@@ -48,9 +48,10 @@ class Dataset:
             for folder in (layout.EPISODES, layout.MODELS, layout.CACHE):
                 (root / folder).mkdir(parents=True, exist_ok=True)
             created = datetime.now(tz=UTC).isoformat(timespec="seconds")
+            name = name or root.name
             fields = {
                 "schema": layout.SCHEMA,
-                "name": name or root.name,
+                "name": name,
                 "created": created,
                 **({"about": about} if about else {}),
             }
@@ -60,7 +61,7 @@ class Dataset:
                 f"No dataset can be made at {root}: {reason(error)}",
                 next_step="Choose a folder that you may write to",
             ) from error
-        return cls(root, fields["name"], created, about)
+        return cls(root, name, created, about)
 
     @classmethod
     def open(cls, root: Path | str) -> Dataset:

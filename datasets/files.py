@@ -51,7 +51,7 @@ def open_file(path: Path) -> h5py.File:
 def _open_hdf5(path: Path) -> h5py.File:
     try:
         # A file whose writer lives or was killed opens only as a reader beside the writer.
-        swmr = _is_marked_open(path)
+        swmr = is_marked_open(path)
         return h5py.File(path, "r", libver="latest", swmr=swmr)
     except OSError as error:
         raise StorageError(
@@ -60,7 +60,7 @@ def _open_hdf5(path: Path) -> h5py.File:
         ) from error
 
 
-def _is_marked_open(path: Path) -> bool:
+def is_marked_open(path: Path) -> bool:
     """Whether the superblock says that a writer has the file open.
 
     HDF5 File Format Specification 3.0, section II.A, superblock versions 2 and 3: byte 8 is the
@@ -121,25 +121,33 @@ def committed(file: h5py.File, groups: dict[str, h5py.Group]) -> tuple[int, dict
     if layout.COMMITS not in file:
         return events, lengths
     table = file[layout.COMMITS]
-    names = [name for name in layout_columns(table) if name in groups]
+    number = whole_commits(file)
+    if number == 0:
+        return 0, dict.fromkeys(groups, 0)
+    row = table[number - 1]
+    rows = dict(zip(_committed_streams(table), (int(n) for n in row[3:-1]), strict=True))
+    short = [name for name in groups if rows.get(name, 0) > lengths[name]]
+    if short or row[2] > events:
+        raise StorageError(
+            f"{file.filename} holds less than was committed ({', '.join(short) or 'events'})",
+            next_step="Restore it from a backup; it was not changed",
+        )
+    return int(row[2]), {name: rows.get(name, 0) for name in groups}
+
+
+def whole_commits(file: h5py.File) -> int:
+    """Number of the last row of `/commits` that was written to its end; 0 if there is none."""
+    table = file[layout.COMMITS]
     for number in range(len(table), 0, -1):
         row = table[number - 1]
         if row[0] == row[-1] == number:
-            rows = dict(zip(names, (int(n) for n in row[3:-1]), strict=True))
-            short = [name for name in names if rows[name] > lengths[name]]
-            if short or row[2] > events:
-                raise StorageError(
-                    f"{file.filename} holds less than was committed ({', '.join(short)})",
-                    next_step="Restore it from a backup; it was not changed",
-                )
-            return int(row[2]), rows
-    return 0, dict.fromkeys(groups, 0)
+            return number
+    return 0
 
 
-def layout_columns(table: h5py.Dataset) -> tuple[str, ...]:
-    """Names of the streams in the columns of `/commits`."""
-    columns = json.loads(table.attrs["columns"])
-    return tuple(str(name) for name in columns[3:-1])
+def _committed_streams(table: h5py.Dataset) -> tuple[str, ...]:
+    """Streams in the columns of `/commits`; layout.commit_columns says where they are."""
+    return tuple(str(name) for name in json.loads(table.attrs["columns"])[3:-1])
 
 
 def living_writer(path: Path) -> bool:

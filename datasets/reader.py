@@ -57,6 +57,18 @@ class EpisodeStream:
         return _read_only(self._group[layout.TIMES][: self._rows])
 
     @cached_property
+    def ends_ns(self) -> tuple[int, int]:
+        """First and last time [ns, monotonic], without reading those between.
+
+        Raises:
+            StreamError: If the stream has no rows.
+        """
+        if not self._rows:
+            raise StreamError(f"Stream '{self.spec.name}' has no rows")
+        times = self._group[layout.TIMES]
+        return int(times[0]), int(times[self._rows - 1])
+
+    @cached_property
     def values(self) -> Rows:
         """All rows, shape (N, *spec.shape). Not for images: ask the episode for `frames`."""
         self._refuse_images()
@@ -221,12 +233,12 @@ class Episode:
 
     @cached_property
     def span_ns(self) -> tuple[int, int]:
-        """First and last time of any row [ns, monotonic]; twice the start when there is none."""
-        times = [s.t_ns for s in self._streams.values() if len(s)]
-        if not times:
+        """Earliest first and latest last row [ns, monotonic]; twice the start without rows."""
+        ends = [stream.ends_ns for stream in self._streams.values() if len(stream)]
+        if not ends:
             t_ns = int(self.start.get("t_ns", 0))
             return t_ns, t_ns
-        return min(int(t.min()) for t in times), max(int(t.max()) for t in times)
+        return min(first for first, _ in ends), max(last for _, last in ends)
 
     @property
     def length_s(self) -> float:

@@ -154,6 +154,16 @@ class EpisodeWriter:
         line = _json({"t_ns": int(t_ns), "kind": kind, "text": text, "data": dict(data or {})})
         self._event_lines.append(line + b"\n")
 
+    def pause(self, t_ns: int) -> None:
+        """Mark the beginning of a pause [ns, monotonic]; append nothing until `resume`."""
+        self.event("label", "Paused", t_ns, {"pause": True})
+
+    def resume(self, t_ns: int) -> None:
+        """Mark the end of a pause. Rows that were not recorded meanwhile are no gap."""
+        self.event("label", "Resumed", t_ns, {"pause": False})
+        for track in self._tracks.values():
+            track.expect_any()
+
     def tick(self) -> None:
         """Flush if it is time to. Call it also while nothing arrives."""
         if self._clock.now_ns() >= self._next_flush_ns:

@@ -313,7 +313,7 @@ class Guard:
             )
         # The request's own speed is followed without lag; a jump has no speed. What is then left
         # is closed as fast as braking before the request allows.
-        pace = np.zeros_like(goal) if arm.asked is None else (goal - arm.asked) / dt
+        pace = (goal - (arm.q if arm.asked is None else arm.asked)) / dt
         pace = np.where(np.abs(pace) <= limit.qd_max, pace, 0.0)
         rest = goal - arm.q - pace * dt
         wish = pace + np.sign(rest) * _speed_to_stop_within(np.abs(rest), limit.qdd_max, dt)

@@ -197,7 +197,10 @@ class ArmIk:
         if step is None:
             # Already too close to back out within one tick's speed: at least get no closer.
             step = _solve(hessian, gradient, normals, high, low, np.maximum(bounds, 0.0))
-        return (np.zeros_like(q) if step is None else step), near
+        if step is None:
+            return np.zeros_like(q), near
+        # The solver keeps its bounds to 1e-6 only.
+        return np.clip(step, low, high), near
 
     def _normals(self, near: list[Nearness]) -> FloatArray:
         """Rate at which each pair's distance shrinks per joint motion [m/rad], (n, nq)."""

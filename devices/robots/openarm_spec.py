@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 # the arm follows a teleoperator crisply while the motors stay inside their torque; kv is chosen for
 # a damping ratio near one with the reflected inertia of the outstretched arm.
 _GAINS = {
-    1: (500.0, 30.0),
-    2: (500.0, 30.0),
-    3: (300.0, 20.0),
-    4: (300.0, 20.0),
-    5: (90.0, 3.0),
-    6: (90.0, 3.0),
-    7: (90.0, 3.0),
+    1: (600.0, 22.0),
+    2: (600.0, 22.0),
+    3: (400.0, 15.0),
+    4: (400.0, 15.0),
+    5: (100.0, 2.0),
+    6: (100.0, 2.0),
+    7: (100.0, 2.0),
 }
 _GRIPPER_GAIN = (60.0, 1.0)
 
@@ -77,7 +77,7 @@ def _package_arms() -> mujoco.MjSpec:
     for body in spec.bodies[1:]:
         body.gravcomp = 1.0  # the real controller feeds the arm's weight forward
 
-    black = spec.add_material(name="pedestal", rgba=[0.16, 0.17, 0.19, 1], specular=0.3)
+    black = spec.add_material(name="pedestal", rgba=[0.23, 0.245, 0.265, 1], specular=0.35)
     looks = spec.add_mesh(
         name="pedestal",
         file=str(v2.asset_path("assets/visual/body/body_link0.stl")),
@@ -124,8 +124,8 @@ def _servos(spec: mujoco.MjSpec, robot: OpenArmV2) -> None:
 def _materials(spec: mujoco.MjSpec) -> None:
     """The package's materials, graded so that the robot reads as anodised metal and satin black."""
     looks = {
-        "matte_black": ([0.115, 0.12, 0.13, 1], 0.35, 0.35),
-        "pale_silver": ([0.80, 0.81, 0.83, 1], 0.75, 0.75),
+        "matte_black": ([0.185, 0.195, 0.21, 1], 0.45, 0.35),
+        "pale_silver": ([0.70, 0.72, 0.75, 1], 0.6, 0.6),
         "metal_silver": ([0.58, 0.60, 0.63, 1], 0.9, 0.8),
     }
     for name, (rgba, specular, shininess) in looks.items():
@@ -150,6 +150,7 @@ def _materials(spec: mujoco.MjSpec) -> None:
 
 
 _GEL_PIXELS = (192, 256)  # rows, columns
+_GEL_COLOR = (0.90, 0.76, 0.71, 1.0)
 
 
 def _gel_picture(pad: PadGeometry) -> np.ndarray:
@@ -186,9 +187,18 @@ def _tool(base: mujoco.MjsBody, name: str) -> None:
 
 
 def _wrist_camera(spec: mujoco.MjSpec, side: str) -> None:
+    """Above the palm, in the middle, looking down between the pads; up is the gripper's +x."""
     camera = spec.camera(f"camera_wrist_{side}")
     camera.name = f"wrist_{side}"
     camera.resolution = [640, 480]
+    camera.fovy = 62.0
+    eye, target = np.array([0.086, 0.0, -0.082]), np.array([mount._JAW_X, 0.0, -0.182])
+    back = (eye - target) / np.linalg.norm(eye - target)
+    right = np.cross([1.0, 0.0, 0.0], back)
+    right /= np.linalg.norm(right)
+    camera.pos = eye
+    camera.quat = quat_from_matrix(np.stack([right, np.cross(back, right), back], axis=1))
+    camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
 
 
 def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
@@ -227,8 +237,21 @@ def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
         size=[half_width, half_height, half_depth],
         pos=at(0, 0, -half_depth),
         quat=quat,
-        material="pad_gel",
+        rgba=_GEL_COLOR,
         **touch,
+    )
+    # The printed markers: a film on the face, because a texture covers all sides of a box.
+    finger.add_geom(
+        name=f"{jaw.pad}_markers",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[half_width, half_height, 1e-4],
+        pos=at(0, 0, 0),
+        quat=quat,
+        material="pad_gel",
+        contype=0,
+        conaffinity=0,
+        mass=0,
+        group=_VISUAL_GROUP,
     )
     # The tip: the gel goes round the edge, so that pressing with closed fingers is felt.
     along_x = rotation @ np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
@@ -238,7 +261,7 @@ def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
         size=[radius, half_width - radius, 0],
         pos=at(0, half_height, -radius),
         quat=quat_from_matrix(along_x),
-        rgba=[0.86, 0.72, 0.67, 1],
+        rgba=_GEL_COLOR,
         **touch,
     )
     depth = 0.0042

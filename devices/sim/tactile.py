@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from devices.leader import Side
 from devices.pose import quat_from_matrix
+from devices.sim.patch import PatchSampler
 from devices.sim.scene import Touch
 from devices.stream import FloatArray
 from devices.touch import PadGeometry
 
 # How far the gel spreads the force of a point [m]: about half its 4 mm depth.
 GEL_SPREAD = 0.0021
+_LEAST_GYRATION = 1e-7  # [m^2] patches smaller than this cannot carry torsion as a swirl
 
 
 class TouchingRobot(Protocol):
@@ -109,6 +111,7 @@ class TouchReader:
             )
             for name in self._pads
         ]
+        self._patch = PatchSampler()
         self._pad_of_geom = np.full(model.ngeom + 1, -1)
         for index, name in enumerate(self._pads):
             for part in ("gel", "tip"):
@@ -170,7 +173,10 @@ class TouchReader:
                 mine = pads[:, column] == pad
                 push = sign * force[mine] @ pad_rotation[pad]
                 where = (point[mine] - pad_position[pad]) @ pad_rotation[pad]
-                self._spread(pad, where, push, fields[pad])
+                other = geoms[mine, 1 - column]
+                for geom in np.unique(other):
+                    same = other == geom
+                    self._imprint(pad, where[same, :2], push[same], fields[pad])
             outside = sides[:, column] != sides[:, 1 - column]
             for side in np.unique(sides[outside, column]):
                 if side < 0:
@@ -183,15 +189,34 @@ class TouchReader:
                 wrench[side, :3] += push.sum(axis=0)
                 wrench[side, 3:] += np.cross(arm, push).sum(axis=0)
 
-    def _spread(
-        self, pad: int, where: FloatArray, push: FloatArray, field: FloatArray
-    ) -> None:
-        """Add forces `push` (m, 3) at points `where` (m, 3), both in the pad's frame."""
+    def _imprint(self, pad: int, where: FloatArray, push: FloatArray, field: FloatArray) -> None:
+        """Add what one object does to a pad: forces `push` (m, 3) at points `where` (m, 2), both
+        in the pad's frame."""
+        load = -push[:, 2]
+        total = float(load.sum())
+        if len(load) == 1 or total <= 0.0 or load.min() < 0.0:
+            channels = np.stack([load, push[:, 1], push[:, 0]], axis=1)
+            field += self._spread(pad, where, channels)
+            return
+        places, shares = self._patch.samples(where, load)
+        channels = shares[:, None] * np.array([total, push[:, 1].sum(), push[:, 0].sum()])
+        # What shear turns about the centre of pressure: a swirl that adds no force.
+        center = load @ where / total
+        arm, reach = where - center, places - center
+        torsion = float((arm[:, 0] * push[:, 1] - arm[:, 1] * push[:, 0]).sum())
+        gyration = float(shares @ (reach**2).sum(axis=1))
+        if gyration > _LEAST_GYRATION:
+            swirl = shares * torsion / gyration
+            channels[:, 1] += swirl * reach[:, 0]
+            channels[:, 2] -= swirl * reach[:, 1]
+        field += self._spread(pad, places, channels)
+
+    def _spread(self, pad: int, where: FloatArray, channels: FloatArray) -> FloatArray:
+        """Field of point forces `channels` (m, 3) at `where` (m, 2)."""
         along_rows, along_columns = self._tables[pad]
         by_row = along_rows.weights(where[:, 1])
         by_column = along_columns.weights(where[:, 0])
-        channels = np.stack([-push[:, 2], push[:, 1], push[:, 0]], axis=1)
-        field += np.einsum("mr,mc,mk->rck", by_row, by_column, channels)
+        return np.einsum("rm,mck->rck", by_row.T, by_column[:, :, None] * channels[:, None, :])
 
 
 def _subtree(model: mujoco.MjModel, root: int) -> npt.NDArray[np.intp]:

@@ -63,6 +63,7 @@ class Wipe:
         rim = looks.paint(spec, "board_rim", (0.66, 0.68, 0.71), specular=0.9, shininess=0.7)
         corner = looks.paint(spec, "board_corner", (0.13, 0.14, 0.16), specular=0.3)
         board = stage.add_stage(spec, _BOARD, _HOME)
+        spec.add_exclude(bodyname1=_BOARD, bodyname2="table")
         hx, hy, hz = _HALF
         board.add_geom(
             name="board_face",
