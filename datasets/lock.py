@@ -1,0 +1,53 @@
+"""A lock that says 'this file is being recorded' and vanishes with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+_FLOCK = "hhqqi"  # l_type, l_whence, l_start, l_len, l_pid of `struct flock`
+
+
+class RecordingLock:
+    """Held by a writer while its episode is open.
+
+    It belongs to the open file description (`F_OFD_SETLK`, fcntl(2)): neither another handle in
+    the same process nor HDF5's own `flock` disturbs it, and the kernel drops it on SIGKILL.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _request(fcntl.F_WRLCK))
+        except OSError:
+            self.release()
+            raise
+
+    @property
+    def fd(self) -> int:
+        """The locked file, for `fsync` and `fstat`."""
+        if self._fd is None:
+            raise ValueError("the lock was released")
+        return self._fd
+
+    def release(self) -> None:
+        """Idempotent."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def is_being_recorded(path: Path) -> bool:
+    """Whether a living writer holds the file."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _request(fcntl.F_WRLCK))
+    finally:
+        os.close(fd)
+    return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+
+
+def _request(kind: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
