@@ -20,9 +20,7 @@ TICK_NS = 4_000_000
 coordinates = st.floats(-1.0, 1.0)
 vectors = st.tuples(coordinates, coordinates, coordinates).map(np.array)
 poses = st.builds(lambda p, r: Pose(p, quat_from_rotvec(r)), vectors, vectors)
-small = st.builds(
-    lambda p, r: Pose(0.2 * p, quat_from_rotvec(0.8 * r)), vectors, vectors
-)
+small = st.builds(lambda p, r: Pose(0.2 * p, quat_from_rotvec(0.8 * r)), vectors, vectors)
 scales = st.floats(0.1, 5.0)
 drivings = st.builds(Driving, scales, scales, st.tuples(*[st.booleans()] * 6))
 
