@@ -92,7 +92,7 @@ def repair(path: Path) -> RepairReport:
         raise
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise StorageError(
-            f"Episode {path} could not be repaired: {error}",
+            f"Episode {path} could not be repaired: {reason(error)}",
             next_step="Make room, or restore it from a backup; it was not changed",
         ) from error
     finally:
@@ -133,7 +133,8 @@ def _copy(source: h5py.File, draft: Path, stop: str) -> None:
             "t_ns": _last_commit_ns(source),
         }
     )
-    with h5py.File(draft, "w", libver="latest") as copy:
+    copy = h5py.File(draft, "w", libver="latest")
+    try:
         _copy_attributes(source, copy)
         copy.attrs.create("stop", stop.encode(), dtype=f"S{layout.STOP_BYTES}")
         if layout.PROVENANCE in source:
@@ -153,6 +154,11 @@ def _copy(source: h5py.File, draft: Path, stop: str) -> None:
         if layout.COMMITS in source:
             count = files.whole_commits(source)
             _copy_rows(source, copy, layout.COMMITS, count)
+        copy.flush()
+        copy.close()
+    except BaseException:
+        files.let_go(copy)
+        raise
 
 
 def _copy_rows(source: h5py.Group, target: h5py.Group, name: str, count: int) -> None:
