@@ -126,6 +126,14 @@ class Discard(Message, frozen=True):
     """Put the stopped (or running) take in the trash of its dataset; undo brings it back."""
 
 
+# ----------------------------------------------------------------------- requests to supervisor
+class Restart(Message, frozen=True):
+    """Start a child that has ended, or end and start one that runs, with changed options."""
+
+    child: str
+    options: dict[str, str | int | float] = {}
+
+
 # ----------------------------------------------------------------------------- requests, shared
 class Ping(Message, frozen=True):
     pass
@@ -150,6 +158,7 @@ Request = (
     | Stop
     | Keep
     | Discard
+    | Restart
     | Ping
     | Shutdown
 )
@@ -214,6 +223,7 @@ class StationStatus(Message, frozen=True):
     t_ns: int
     phase: StationPhase
     why: str
+    robot: str
     scene: str
     instruction: str
     seed: int

@@ -1,0 +1,251 @@
+"""The command `teledeck`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.home import default_dataset
+from devices.errors import ConfigError, TeledeckError
+
+if TYPE_CHECKING:
+    from app.runtime.station_file import StationFile
+
+_WIDTH = min(100, shutil.get_terminal_size((100, 20)).columns)
+
+_ABOUT = """\
+Teach robots by hand: drive with touch feedback, record demonstrations, judge and replay them.
+
+Without a command, the window opens on a live simulated station.
+"""
+
+_EXAMPLES = """\
+examples:
+  teledeck                                    open the window
+  teledeck --scene drawer --dataset ~/takes   another scene, another folder
+  teledeck collect --headless --operator scripted --scene wipe -n 20 --dataset ~/takes
+  teledeck episodes --dataset ~/takes         what is in a dataset
+  teledeck doctor                             what this machine can do
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 done, 1 not done, 2 a mistake in the call."""
+    _refuse_foreign_datasets()
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except TeledeckError as error:
+        print(f"teledeck: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        print("\nteledeck: stopped", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _new_parser(prog="teledeck", description=_ABOUT, epilog=_EXAMPLES)
+    _station_options(parser)
+    parser.set_defaults(command=_run)
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    run = commands.add_parser("run", help="open the window (the default)", **_style("Open it."))
+    _station_options(run)
+    run.set_defaults(command=_run)
+
+    collect = commands.add_parser(
+        "collect",
+        help="record takes, with or without the window",
+        **_style("Record takes. With --headless no window is needed and a script drives."),
+    )
+    _station_options(collect)
+    collect.add_argument("--headless", action="store_true", help="no window")
+    collect.add_argument(
+        "--operator",
+        choices=("scripted", "scripted-blind"),
+        default="scripted",
+        help="who drives a headless collection; scripted-blind ignores touch",
+    )
+    collect.add_argument("-n", type=_positive, default=1, metavar="N", help="takes (default 1)")
+    collect.add_argument("--perturb", metavar="NAME", help="disturb each take (see the scene)")
+    collect.set_defaults(command=_collect)
+
+    episodes = commands.add_parser(
+        "episodes", help="list what is in a dataset", **_style("List the episodes of a dataset.")
+    )
+    _dataset_option(episodes)
+    episodes.set_defaults(command=_episodes)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="what this machine can do, and what to do about what is missing",
+        **_style("Examine this machine: graphics, devices, ports, disk, plug-ins."),
+    )
+    _dataset_option(doctor)
+    doctor.set_defaults(command=_doctor)
+
+    shots = commands.add_parser(
+        "screenshots",
+        help="drive the window through every place and write pictures",
+        **_style("Write the pictures that README and docs show."),
+    )
+    shots.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
+    shots.set_defaults(command=_screenshots)
+    return parser
+
+
+def _style(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "formatter_class": lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, width=_WIDTH, max_help_position=28
+        ),
+    }
+
+
+def _new_parser(*, prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, width=_WIDTH, max_help_position=28
+        ),
+    )
+
+
+def _station_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("station")
+    group.add_argument("--station", type=Path, metavar="FILE", help="station file (TOML)")
+    group.add_argument("--scene", metavar="NAME", help="scene, instead of the station file's")
+    group.add_argument("--seed", type=int, metavar="N", help="first seed of the scene's reset")
+    _dataset_option(parser)
+
+
+def _dataset_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help=f"dataset folder (default {default_dataset()})",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+# ------------------------------------------------------------------------------------- commands
+def _run(options: argparse.Namespace) -> int:
+    from app.doctor import has_display
+
+    if not has_display():
+        from app.headless import collect
+
+        print("There is no display, so no window can open. Recording three scripted takes instead.")
+        return collect(_station(options), _dataset(options), takes=3)
+    from app.launch import open_window
+
+    return open_window(_station(options), _dataset(options))
+
+
+def _collect(options: argparse.Namespace) -> int:
+    if not options.headless:
+        from app.launch import open_window
+
+        return open_window(_station(options), _dataset(options))
+    from app.headless import collect
+
+    return collect(
+        _station(options),
+        _dataset(options),
+        takes=options.n,
+        operator=options.operator,
+        perturb=options.perturb,
+    )
+
+
+def _episodes(options: argparse.Namespace) -> int:
+    from datasets.dataset import Dataset
+    from datasets.library import Library
+
+    library = Library(Dataset.open(_dataset(options)))
+    cards = library.cards()
+    if not cards:
+        print(f"No episodes in {_dataset(options)}.")
+    for card in cards:
+        flags = ", ".join(card.flags)
+        print(f"{card.number:>5}  {card.verdict:<8} {card.length_s:7.1f} s  {card.task}  {flags}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from app.doctor import examine
+
+    marks = {"good": "ok  ", "note": "note", "bad": "BAD "}
+    worst = 0
+    for finding in examine(_dataset(options)):
+        text = textwrap.wrap(finding.text, _WIDTH - 22) or [""]
+        print(f"{marks[finding.level]}  {finding.topic:<14}  {text[0]}")
+        for line in text[1:]:
+            print(" " * 22 + line)
+        if finding.next_step:
+            for line in textwrap.wrap(finding.next_step + ".", _WIDTH - 25):
+                print(" " * 22 + "-> " + line)
+        worst = max(worst, finding.level == "bad")
+    print()
+    print("Something will not work; see BAD." if worst else "Ready: 'teledeck' opens the window.")
+    return int(worst)
+
+
+def _screenshots(options: argparse.Namespace) -> int:
+    from app.screenshots import take_screenshots
+
+    return take_screenshots(options.out)
+
+
+def _station(options: argparse.Namespace) -> StationFile:
+    """The station file, with what the command line says instead."""
+    from app.runtime import station_file
+
+    station = station_file.load(options.station) if options.station else station_file.StationFile()
+    changes = {
+        name: value
+        for name, value in (("scene", options.scene), ("seed", options.seed))
+        if value is not None
+    }
+    fields = {**msgspec.to_builtins(station), **changes}
+    return station_file.from_fields(fields, where="command line")
+
+
+def _dataset(options: argparse.Namespace) -> Path:
+    chosen: Path = options.dataset or default_dataset()
+    return chosen.expanduser().absolute()
+
+
+def _refuse_foreign_datasets() -> None:
+    """Hugging Face's `datasets` has the same import name; the two cannot share an environment."""
+    import datasets
+
+    if not hasattr(datasets, "__teledeck__"):
+        raise SystemExit(
+            f"teledeck: the package 'datasets' at {Path(datasets.__file__).parent} is not "
+            "Teledeck's. Install Teledeck in an environment of its own (make run does)."
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

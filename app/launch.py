@@ -1,0 +1,106 @@
+"""Starting a run: the processes of a station, for a window or for a script."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from app.runtime.rundir import RunDir
+from app.runtime.station_file import StationFile
+from app.runtime.supervisor import ChildSpec, Supervisor
+from app.session.session import Session
+from devices.errors import DeviceError
+
+START_LIMIT_S = 30.0
+
+
+def children(station: StationFile) -> tuple[ChildSpec, ...]:
+    """The processes without a screen."""
+    options = {"station": msgspec.to_builtins(station)}
+    return (
+        ChildSpec("station", "app.runtime.station_process", options),
+        ChildSpec("recorder", "app.runtime.recorder", restarts=3, stop_s=5.0),
+        ChildSpec("cameras", "app.runtime.cameras", options, restarts=3),
+    )
+
+
+class Run:
+    """A running station without a window: supervisor and session in this process.
+
+    Use as a context manager. Call `poll` often; it carries the heartbeat and watches the children.
+    """
+
+    def __init__(self, station: StationFile) -> None:
+        self._supervisor = Supervisor(RunDir.create(), children(station))
+        self.session = Session(RunDir.join(self._supervisor.run.path))
+
+    def __enter__(self) -> Self:
+        try:
+            self._supervisor.start()
+            for child in ("station", "recorder"):
+                self._supervisor.wait_until_answers(child, START_LIMIT_S)
+            while self.session.station is None or self.session.recorder is None:
+                self.poll(0.05)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Hear everybody, say that we live. Waits up to `timeout_s` [s].
+
+        Raises:
+            DeviceError: When the station has ended.
+        """
+        self.session.poll(timeout_s)
+        self._supervisor.step(0.0)
+        if "station" not in self._supervisor.alive:
+            raise DeviceError(self.last_words())
+
+    def last_words(self) -> str:
+        """What the newest crash said, as a sentence; "" if nothing crashed."""
+        crashes = self._supervisor.crashes
+        return crashes[-1].sentence if crashes else ""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self.session.close()
+        self._supervisor.close()
+
+
+def open_window(station: StationFile, dataset: Path, *, screenshots: Path | None = None) -> int:
+    """Start a station and the window on it; return when the window is closed.
+
+    Args:
+        station: The station.
+        dataset: Where takes go, and what the Library shows.
+        screenshots: Write the pictures of the docs there and close, instead of waiting for a user.
+
+    Returns:
+        Exit status of the window; 1 if it crashed.
+    """
+    options = {
+        "station": msgspec.to_builtins(station),
+        "dataset": str(dataset),
+        "screenshots": None if screenshots is None else str(screenshots.absolute()),
+    }
+    window = ChildSpec("window", "app.ui.app", options, essential=True, answers=False)
+    run = RunDir.create()
+    with Supervisor(run, (window, *children(station))) as supervisor:
+        supervisor.start()
+        supervisor.serve()
+        crashed = [crash for crash in supervisor.crashes if crash.child == "window"]
+    for crash in crashed:
+        os.write(2, f"teledeck: {crash.sentence}\n".encode())
+    return 1 if crashed else 0

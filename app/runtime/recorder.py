@@ -1,0 +1,354 @@
+"""The recorder process: requests in, episodes out. A take that fails ends in red; the process and
+everything already stored live on."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+
+from app.runtime import takes
+from app.runtime.child import Child, run_child
+from app.runtime.episode_start import ModelShelf, start_document
+from app.runtime.messages import (
+    Arm,
+    CameraStatus,
+    Discard,
+    Event,
+    Keep,
+    Ok,
+    OpenDataset,
+    Pause,
+    Ping,
+    RecorderStatus,
+    Refused,
+    Reply,
+    Request,
+    Shutdown,
+    Start,
+    StationStatus,
+    Stop,
+    TakeState,
+)
+from app.runtime.rings import RingSet
+from app.runtime.take import Take
+from datasets import layout
+from datasets.dataset import Dataset
+from datasets.journal import Journal
+from datasets.writer import RESERVE_BYTES, EpisodeWriter
+from devices.clock import NS_PER_S, Clock, ClockAnchor, SystemClock
+from devices.errors import ConfigError, StreamError
+from devices.stream import StreamSpec
+
+PREROLL_NS = 2 * NS_PER_S
+_STATUS_NS = NS_PER_S // 20
+_POLL_S = 0.01
+_RATE_NS = 2 * NS_PER_S
+
+
+class Recorder:
+    """The recorder without its process: `step` does all the work, in one thread.
+
+    Args:
+        child: Folder, bus and the reason to end.
+        clock: The clock of the samples.
+    """
+
+    def __init__(self, child: Child, clock: Clock) -> None:
+        self._child = child
+        self._clock = clock
+        self._server = child.bus.server("recorder")
+        self._publisher = child.bus.publisher("recorder")
+        self._others = child.bus.subscriber("station", "cameras", "supervisor")
+        self._rings = RingSet(child.run, clock)
+        self._models = ModelShelf(child.run.model_path)
+        self._dataset: Dataset | None = None
+        self._journal: Journal | None = None
+        self._opened = OpenDataset(path="", task="")
+        self._station: StationStatus | None = None
+        self._cameras: CameraStatus | None = None
+        self._events: deque[Event] = deque(maxlen=1000)
+        self._state: TakeState = "idle"
+        self._practice = False
+        self._task = ""
+        self._take: Take | None = None
+        self._closing: list[Take] = []
+        self._armed_ns = 0
+        self._began_ns = 0
+        self._ended_ns = 0
+        self._paused_ns = 0
+        self._takes = 0
+        self._kept = 0
+        self._text = "Ready."
+        self._fault = False
+        self._sizes: deque[tuple[int, int]] = deque()
+        self._next_status_ns = 0
+
+    # ---------------------------------------------------------------------------------- work
+    def step(self) -> None:
+        """Answer requests, look after the takes, tell the status."""
+        self._server.poll(self._answer, _POLL_S)
+        for heard in self._others.poll():
+            match heard:
+                case StationStatus():
+                    self._station = heard
+                case CameraStatus():
+                    self._cameras = heard
+                case Event():
+                    self._events.append(heard)
+                    if self._take is not None and self._state in takes.RUNNING:
+                        self._take.add_event(heard)
+        self._rings.refresh()
+        self._look_after_takes()
+        now = self._clock.now_ns()
+        if now >= self._next_status_ns:
+            self._next_status_ns = now + _STATUS_NS
+            self._publisher.send(self._status(now))
+
+    def close(self, why: str) -> None:
+        """End a running take as interrupted, finish what is being written."""
+        if self._take is not None and self._state in takes.RUNNING:
+            self._take.end("interrupted", why, self._clock.now_ns())
+        for take in [*self._closing, *([self._take] if self._take is not None else [])]:
+            take.join()
+        self._rings.close()
+
+    # ------------------------------------------------------------------------------- requests
+    def _answer(self, request: Request) -> Reply:
+        match request:
+            case OpenDataset():
+                return self._open_dataset(request)
+            case Arm():
+                return self._arm()
+            case Start():
+                return self._start(request)
+            case Pause(on=on):
+                return self._pause(on)
+            case Stop():
+                return self._stop()
+            case Keep():
+                return self._keep(request)
+            case Discard():
+                return self._discard()
+            case Ping():
+                return Ok()
+            case Shutdown():
+                self._child.stop("Teledeck was closed")
+                return Ok()
+        return Refused(f"The recorder has no {type(request).__name__}.")
+
+    def _open_dataset(self, request: OpenDataset) -> Reply:
+        if self._state in takes.RUNNING:
+            raise ConfigError(
+                "A take is running", next_step="Stop it before opening another dataset"
+            )
+        if not request.path:
+            raise ConfigError("No dataset was named", next_step="Give the path of its folder")
+        dataset = Dataset.open_or_create(request.path)
+        self._journal = Journal(dataset.journal, request.operator)
+        self._dataset = dataset
+        self._opened = request
+        self._task = request.task
+        self._takes = len(dataset.uids())
+        self._kept = self._count_kept(self._journal)
+        self._take_over()
+        self._say(f"Recording into {dataset.root}.")
+        return Ok(self._text)
+
+    def _arm(self) -> Reply:
+        after = takes.after(self._state, "arm")
+        if self._state != "armed":
+            self._take_over()
+            self._armed_ns = self._clock.now_ns()
+        self._state = after
+        self._say("Armed.")
+        return Ok(self._text)
+
+    def _start(self, request: Start) -> Reply:
+        after = takes.after(self._state, "start")
+        if not request.practice and self._dataset is None:
+            raise ConfigError("No dataset is open", next_step="Open or create one in the Library")
+        now = self._clock.now_ns()
+        since = max(now - PREROLL_NS, self._armed_ns)
+        rings = {name: reader.path for name, reader in self._rings.items() if reader.writer_alive()}
+        if not rings:
+            raise StreamError("There is nothing to record", next_step="Check that the station runs")
+        uid = layout.new_uid(ClockAnchor.take(self._clock).wall_at(since))
+        start = start_document(
+            self._opened,
+            request,
+            since,
+            self._station,
+            self._cameras,
+            self._child.options.get("station", {}),
+        )
+        dataset, models, clock = self._dataset, self._models, self._clock
+
+        def open_writer(specs: Sequence[StreamSpec]) -> EpisodeWriter:
+            assert dataset is not None
+            model = models.put_into(dataset)
+            return EpisodeWriter(dataset, uid, specs, {**start, "model": model}, clock)
+
+        self._take = Take(uid, rings, since, None if request.practice else open_writer, clock)
+        for event in self._events:
+            self._take.add_event(event)
+        self._practice, self._task = request.practice, request.task
+        self._began_ns, self._paused_ns, self._ended_ns = since, 0, 0
+        self._takes += not request.practice
+        self._sizes.clear()
+        self._state = after
+        self._say("Practising; nothing is saved." if request.practice else "Recording.")
+        return Ok(self._text, uid)
+
+    def _pause(self, on: bool) -> Reply:
+        after = takes.after(self._state, "pause" if on else "resume")
+        take, now = self._running(), self._clock.now_ns()
+        if on:
+            take.pause(now)
+            self._ended_ns = now
+        else:
+            take.resume(now)
+            self._paused_ns += now - self._ended_ns
+            self._ended_ns = 0
+        self._state = after
+        self._say("Paused." if on else "Recording.")
+        return Ok(self._text, take.uid)
+
+    def _stop(self) -> Reply:
+        after = takes.after(self._state, "stop")
+        take, now = self._running(), self._clock.now_ns()
+        take.end("stopped", "", now)
+        self._ended_ns = self._ended_ns or now
+        self._state = after
+        self._say(
+            "Practice ended." if self._practice else "Stopped. Stored as failed until it is kept."
+        )
+        return Ok(self._text, take.uid)
+
+    def _keep(self, request: Keep) -> Reply:
+        after = takes.after(self._state, "keep")
+        take = self._running()
+        if not self._practice:
+            assert self._journal is not None
+            self._journal.verdict(take.uid, request.verdict, request.note)
+            self._kept = self._count_kept(self._journal)
+        self._state = after
+        said = "Practice is never saved." if self._practice else f"Kept as {request.verdict}."
+        self._take_over()
+        self._say(said)
+        return Ok(said, take.uid)
+
+    def _discard(self) -> Reply:
+        after = takes.after(self._state, "discard")
+        take = self._take
+        if take is not None:
+            take.end("discarded", "Discarded by the operator", self._clock.now_ns())
+            if not self._practice:
+                assert self._journal is not None
+                self._journal.delete(take.uid)
+        self._state = after
+        self._take_over()
+        self._say("Disarmed." if take is None else "Discarded. It can be brought back.")
+        return Ok(self._text, "" if take is None else take.uid)
+
+    def _running(self) -> Take:
+        """The take that the state table says there is."""
+        assert self._take is not None
+        return self._take
+
+    @staticmethod
+    def _count_kept(journal: Journal) -> int:
+        """Episodes that somebody decided to keep, as a success or as a failure."""
+        states = journal.state.episodes.values()
+        return sum(state.judged and not state.deleted for state in states)
+
+    def _take_over(self) -> None:
+        """The present take needs no more decisions; it may still be closing its file."""
+        if self._take is not None:
+            self._closing.append(self._take)
+            self._take = None
+
+    # --------------------------------------------------------------------------------- faults
+    def _look_after_takes(self) -> None:
+        """Notice takes that failed, forget those that are done."""
+        take = self._take
+        if take is not None and take.failure and self._state in ("recording", "paused", "stopped"):
+            self._state = takes.after(self._state, "fault")
+            self._ended_ns = self._ended_ns or self._clock.now_ns()
+            self._say(take.failure, fault=True)
+        for done in [take for take in self._closing if take.finished.is_set()]:
+            self._closing.remove(done)
+            done.join()
+            if done.failure:
+                self._say(f"The take {done.uid} is incomplete: {done.failure}", fault=True)
+
+    def _say(self, text: str, *, fault: bool = False) -> None:
+        self._text, self._fault = text, fault
+
+    # --------------------------------------------------------------------------------- status
+    def _status(self, now: int) -> RecorderStatus:
+        take = self._take
+        missed = {} if take is None else take.missed
+        bytes_per_s = self._measure_bytes_per_s(now, take)
+        return RecorderStatus(
+            t_ns=now,
+            state=self._state,
+            practice=self._practice,
+            dataset="" if self._dataset is None else str(self._dataset.root),
+            task=self._task,
+            take=self._takes,
+            target=self._opened.target,
+            kept=self._kept,
+            elapsed_s=self._elapsed_s(now),
+            uid="" if take is None else take.uid,
+            text=self._text,
+            fault=self._fault,
+            rows=0 if take is None else take.rows,
+            dropped=sum(missed.values()),
+            bytes_per_s=bytes_per_s,
+            disk_left_s=self._disk_left_s(bytes_per_s),
+            streams=self._rings.health(missed),
+        )
+
+    def _elapsed_s(self, now: int) -> float:
+        """Length of the present take so far, without its pauses [s]."""
+        if self._take is None:
+            return 0.0
+        return ((self._ended_ns or now) - self._began_ns - self._paused_ns) / NS_PER_S
+
+    def _measure_bytes_per_s(self, now: int, take: Take | None) -> float:
+        """Growth of the file over the last seconds; that of the last take while none runs."""
+        if take is not None and self._state == "recording":
+            self._sizes.append((now, take.bytes_on_disk))
+            while len(self._sizes) > 2 and now - self._sizes[0][0] > _RATE_NS:
+                self._sizes.popleft()
+        if len(self._sizes) < 2:
+            return 0.0
+        (t0, size0), (t1, size1) = self._sizes[0], self._sizes[-1]
+        return (size1 - size0) * NS_PER_S / (t1 - t0)
+
+    def _disk_left_s(self, bytes_per_s: float) -> float:
+        """How long the disk lasts at this rate [s]; infinite while the rate is unknown."""
+        if self._dataset is None or bytes_per_s <= 0:
+            return math.inf
+        try:
+            disk = os.statvfs(self._dataset.root)
+        except OSError:
+            return 0.0  # the folder is gone, so nothing can be recorded any more
+        return max(0, disk.f_bavail * disk.f_frsize - RESERVE_BYTES) / bytes_per_s
+
+
+def work(child: Child) -> None:
+    """Record until the child shall stop."""
+    recorder = Recorder(child, SystemClock())
+    try:
+        while not child.stopping.is_set():
+            recorder.step()
+    finally:
+        recorder.close(child.why or "The recorder met a fault")
+
+
+if __name__ == "__main__":
+    sys.exit(run_child("recorder", work))

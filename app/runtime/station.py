@@ -1,0 +1,270 @@
+"""The station: reads the leader, maps, guards, sends, steps the simulation, tells everybody.
+
+One tick of the control loop is one call of `Station.tick`; `app.runtime.station_process` calls it
+from a real clock, tests from a fake one. Nothing in here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from app.runtime.bus import Inputs
+from app.runtime.hands import command_specs, leader_input, publish_commands
+from app.runtime.leaders import Leaders
+from app.runtime.loop_meter import LoopMeter, loop_spec
+from app.runtime.messages import (
+    ArmStatus,
+    ClearEStop,
+    EStop,
+    Event,
+    GoHome,
+    Ok,
+    Perturb,
+    Ping,
+    Refused,
+    Reply,
+    Request,
+    ResetScene,
+    SetDriving,
+    Shutdown,
+    StationStatus,
+    UseLeader,
+)
+from app.runtime.outlet import Outlet
+from app.runtime.rundir import RunDir
+from app.runtime.station_file import StationFile
+from devices.clock import NS_PER_S, Clock
+from devices.errors import ConfigError, TeledeckError
+from devices.guard import Measured
+from devices.leader import SIDES, LeaderInput, Observation, Side
+from devices.mapping.chain import DriveChain, Tick
+from devices.mapping.clutch import Driving
+from devices.sim.world import World
+
+HOLD_AFTER_NS: Final = NS_PER_S // 2
+STOP_AFTER_NS: Final = 3 * NS_PER_S
+_SLIP_TOLD_NS: Final = 20_000_000
+_MAX_CATCH_UP_STEPS: Final = 40
+
+
+class Station:
+    """The control loop and all it owns.
+
+    Args:
+        config: The station file.
+        world: The simulated robot in its scene.
+        chain: Mapping, IK and guard.
+        leaders: The input devices.
+        run: The run folder; the station makes its rings there.
+        clock: Time.
+        tell: Where events go.
+
+    Attributes:
+        stopping: Why the process shall end; "" while it shall not.
+    """
+
+    def __init__(
+        self,
+        config: StationFile,
+        world: World,
+        chain: DriveChain,
+        leaders: Leaders,
+        run: RunDir,
+        clock: Clock,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._config = config
+        self._world = world
+        self._chain = chain
+        self._leaders = leaders
+        self._clock = clock
+        self._tell = tell
+        self._outlet = Outlet(
+            run, (*world.specs, *command_specs(config.control_hz), loop_spec(config.control_hz))
+        )
+        self._meter = LoopMeter(config.control_hz)
+        self._period_ns = round(NS_PER_S / config.control_hz)
+        self._due_ns = self._beat_ns = clock.now_ns()
+        self._deserted = False
+        self._leader_fault = ""
+        self._last: Tick | None = None
+        self._seed = config.seed
+        self.stopping = ""
+        chain.driving = Driving(config.driving.translation_scale, config.driving.rotation_scale)
+        self._reset(config.seed)
+        leaders.use(config.leader)
+
+    def close(self) -> None:
+        """Let go of the devices and remove the rings. Idempotent."""
+        self._leaders.close()
+        self._outlet.close()
+
+    # ------------------------------------------------------------------------------ one tick
+    def tick(self) -> None:
+        """One turn of the control loop. Call it at `period_ns`; how late it came is recorded."""
+        start_ns = self._clock.now_ns()
+        lateness_ns = max(0, start_ns - self._due_ns)
+        self._due_ns = max(self._due_ns + self._period_ns, start_ns - 2 * self._period_ns)
+        self._watch_heartbeat(start_ns)
+        observation = self._world.observation(start_ns)
+        reading = self._read(observation)
+        read_ns = self._clock.now_ns()
+        tick = self._chain.tick(reading, Measured(observation.wrench))
+        mapped_ns = self._clock.now_ns()
+        self._world.command(tick.command)
+        sent_ns = self._clock.now_ns()
+        slipped_ns = self._world.advance_to(start_ns, _MAX_CATCH_UP_STEPS)
+        stepped_ns = self._clock.now_ns()
+        self._outlet.publish_all(self._world.collect())
+        publish_commands(self._outlet, reading, tick)
+        self._last = tick
+        self._tell_interventions(start_ns, tick)
+        if slipped_ns > _SLIP_TOLD_NS:
+            text = f"The simulation fell behind by {slipped_ns / 1e6:.0f} ms"
+            self._tell(Event(start_ns, "gap", text, {"slipped_ms": slipped_ns / 1e6}))
+        end_ns = self._clock.now_ns()
+        row = np.array(
+            [
+                read_ns - start_ns,
+                tick.map_ns,
+                tick.guard_ns,
+                sent_ns - mapped_ns,
+                stepped_ns - sent_ns,
+                end_ns - stepped_ns,
+                lateness_ns,
+                end_ns - start_ns,
+            ]
+        )
+        row = row / 1e6
+        self._outlet.publish("station/loop", start_ns, row)
+        self._meter.add(start_ns, row)
+
+    @property
+    def due_ns(self) -> int:
+        """When the next tick is due [ns, monotonic]."""
+        return self._due_ns
+
+    def _read(self, observation: Observation) -> LeaderInput | None:
+        """The leader's newest reading; a device that fails holds the robot and says so once."""
+        try:
+            reading = self._leaders.current.read(observation)
+        except TeledeckError as error:
+            if self._leader_fault != str(error):
+                self._leader_fault = str(error)
+                self._tell(Event(observation.t_ns, "fault", str(error)))
+            return None
+        self._leader_fault = ""
+        return reading
+
+    def _watch_heartbeat(self, now_ns: int) -> None:
+        silent_ns = now_ns - self._beat_ns
+        if silent_ns > STOP_AFTER_NS:
+            self.stopping = self.stopping or "The window is gone; the station stops"
+        elif silent_ns > HOLD_AFTER_NS and not self._deserted:
+            self._deserted = True
+            self._leaders.use("window")
+            self._tell(Event(now_ns, "fault", "The window does not answer; the robot holds"))
+
+    def _tell_interventions(self, now_ns: int, tick: Tick) -> None:
+        for one in tick.interventions:
+            if one.begins:
+                self._tell(Event(now_ns, "guard", one.text, {"kind": one.kind, "side": one.side}))
+
+    # --------------------------------------------------------------------------- what it hears
+    def feed(self, inputs: Inputs) -> None:
+        """Take in what the window sent since the last tick."""
+        if inputs.heartbeat is not None:
+            self._beat_ns = self._clock.now_ns()
+            self._deserted = False
+        if inputs.drive is not None:
+            reading = leader_input(inputs.drive)
+            if reading is not None:
+                self._leaders.window.feed(reading)
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request at once. Raises TeledeckError for what cannot be done."""
+        match request:
+            case Ping():
+                return Ok()
+            case Shutdown():
+                self.stopping = "The station was asked to stop"
+                return Ok("The station stops.")
+            case EStop(why=why):
+                self._chain.estop(why)
+                self._tell(Event(self._clock.now_ns(), "fault", f"Emergency stop: {why}"))
+                return Ok("Stopped.")
+            case ClearEStop():
+                self._chain.clear_estop()
+                self._tell(Event(self._clock.now_ns(), "note", "The emergency stop was cleared"))
+                return Ok("Cleared; press a clutch to drive.")
+            case GoHome():
+                self._chain.home()
+                return Ok("Going home.")
+            case ResetScene(seed=seed):
+                return self._reset(self._seed + 1 if seed is None else seed)
+            case UseLeader(name=name, episode=episode):
+                return self._use_leader(name, episode)
+            case SetDriving(translation_scale=translation, rotation_scale=rotation):
+                self._chain.driving = Driving(translation, rotation)
+                return Ok()
+            case Perturb(name=name):
+                self._world.perturb(name)
+                self._tell(
+                    Event(self._clock.now_ns(), "scene", f"Perturbed: {name}", {"name": name})
+                )
+                return Ok(name)
+        return Refused(f"The station has no {type(request).__name__}.")
+
+    def _reset(self, seed: int) -> Reply:
+        if seed < 0:
+            raise ConfigError(f"The seed {seed} is negative", allowed=["0 and above"])
+        self._seed = seed
+        self._world.reset(seed)
+        robot = self._world.robot
+        self._chain.start(robot.home, dict.fromkeys(robot.home, robot.home_gap))
+        self._leaders.restart()
+        text = f"Scene '{self._config.scene}' was reset, seed {seed}"
+        self._tell(Event(self._clock.now_ns(), "scene", text, {"seed": float(seed)}))
+        return Ok(f"Seed {seed}.")
+
+    def _use_leader(self, name: str, episode: str) -> Reply:
+        self._leaders.use(name, episode)
+        self._tell(Event(self._clock.now_ns(), "leader", f"{name} drives", {"leader": name}))
+        return Ok(f"{name} drives.")
+
+    # ----------------------------------------------------------------------------- what it says
+    def status(self) -> StationStatus:
+        """How things stand, for the screen."""
+        last = self._last
+        world, scene = self._world, self._world.scene
+        return StationStatus(
+            t_ns=self._clock.now_ns(),
+            phase="stopped" if self.stopping else self._chain.phase,
+            why=self.stopping or self._chain.state.estop or self._leader_fault,
+            robot=self._config.robot,
+            scene=self._config.scene,
+            instruction=scene.instruction,
+            seed=self._seed,
+            leader=self._leaders.name,
+            leaders=self._leaders.states(),
+            arms=() if last is None else tuple(_arm_status(last, side) for side in SIDES),
+            progress=scene.progress(world.model, world.data),
+            success=scene.success(world.model, world.data),
+            realtime_factor=world.realtime_factor,
+            loop=self._meter.budget(),
+            perturbations=tuple(scene.perturbations),
+            force_band=scene.force_band,
+        )
+
+
+def _arm_status(tick: Tick, side: Side) -> ArmStatus:
+    """What the screen says of one arm after a tick."""
+    told = [one.text for one in tick.interventions if one.side in (side, None)]
+    if tick.blocked.get(side):
+        told.append(tick.blocked[side])
+    return ArmStatus(
+        side=side, clutched=side in tick.requested, hold=tick.hold[side], guard=tuple(told)
+    )

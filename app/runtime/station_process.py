@@ -1,0 +1,117 @@
+"""The station's process: `python -m app.runtime.station_process RUN`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from functools import partial
+from typing import Any
+
+import mujoco
+
+from app.runtime import station_file
+from app.runtime.child import Child, run_child
+from app.runtime.leaders import LeaderFactory, Leaders
+from app.runtime.messages import Event
+from app.runtime.station import Station
+from app.runtime.station_file import StationFile
+from devices import plugins
+from devices.clock import NS_PER_S, SystemClock
+from devices.errors import ConfigError
+from devices.leader import Leader
+from devices.mapping.chain import DriveChain
+from devices.sim.build import build_for
+from devices.sim.world import World
+
+STATUS_NS = NS_PER_S // 20
+
+
+def main() -> int:
+    return run_child("station", _work)
+
+
+def _work(child: Child) -> None:
+    config = _config(child.options)
+    clock = SystemClock()
+    robot = plugins.load("robots", config.robot)()
+    scene = plugins.load("scenes", config.scene)()
+    model = build_for(robot, scene, "reduced")
+    mujoco.mj_saveModel(model, str(child.run.model_path), None)
+    world = World(robot, scene, seed=config.seed, clock=clock, model=model)
+    chain = DriveChain(robot, clock, rate_hz=config.control_hz)
+    publisher = child.bus.publisher("station")
+    server = child.bus.server("station")
+    inputs = child.bus.input_pull("station")
+    leaders = Leaders(_factories(config))
+    station = Station(config, world, chain, leaders, child.run, clock, publisher.send)
+    _prefer_this_process()
+    # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    status_ns = clock.now_ns()
+    try:
+        while not (child.stopping.is_set() or station.stopping):
+            station.feed(inputs.poll())
+            server.poll(station.handle)
+            station.tick()
+            now_ns = clock.now_ns()
+            if now_ns >= status_ns:
+                publisher.send(station.status())
+                status_ns = max(status_ns + STATUS_NS, now_ns)
+                gc.collect(0)
+            clock.sleep_until_ns(station.due_ns)
+        why = child.why or station.stopping
+        publisher.send(Event(clock.now_ns(), "note", why))
+        publisher.send(station.status())
+    finally:
+        station.close()
+
+
+def _config(options: dict[str, Any]) -> StationFile:
+    """The station file that the supervisor passed, with what a restart changed."""
+    fields = dict(options.get("station", {}))
+    fields |= {name: options[name] for name in ("scene", "seed") if name in options}
+    return station_file.from_fields(fields, where="station file")
+
+
+def _factories(config: StationFile) -> dict[str, LeaderFactory]:
+    """Devices that live in the station process."""
+
+    def scripted(touch: bool, _episode: str) -> Leader:
+        leader: Leader = plugins.load("devices", "scripted")(config.scene, touch=touch)
+        return leader
+
+    def gamepad(_episode: str) -> Leader:
+        leader: Leader = plugins.load("devices", "gamepad")()
+        return leader
+
+    return {
+        "gamepad": gamepad,
+        "scripted": partial(scripted, True),
+        "scripted-blind": partial(scripted, False),
+        "replay": _replay,
+    }
+
+
+def _replay(path: str) -> Leader:
+    """A recorded episode as a device."""
+    if not path:
+        raise ConfigError("Replay needs an episode", next_step="Choose one in the Library")
+    from app.runtime.replay_source import recording
+
+    leader: Leader = plugins.load("devices", "replay")(recording(path))
+    return leader
+
+
+def _prefer_this_process() -> None:
+    """Ask for a higher priority; without the right to it, all goes on as it is."""
+    try:
+        os.nice(-10)
+    except PermissionError:
+        sys.stderr.write("The station runs at normal priority.\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""What a screen or a script needs of the running station: no Qt, no thread, nothing that waits."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from app.runtime.bus import Bus
+from app.runtime.messages import (
+    Arm,
+    CameraStatus,
+    Discard,
+    Drive,
+    Event,
+    Hand,
+    Heartbeat,
+    Keep,
+    Ok,
+    OpenDataset,
+    Pause,
+    Published,
+    RecorderStatus,
+    Refused,
+    Reply,
+    Request,
+    Restart,
+    Start,
+    StationStatus,
+    Stop,
+)
+from app.runtime.rundir import RunDir
+from datasets.dataset import Dataset
+from datasets.library import Library
+from devices.clock import NS_PER_S, Clock, SystemClock
+from devices.errors import DeviceError, StreamError, TeledeckError
+from devices.leader import HandInput, LeaderInput
+from devices.ring import Drained, RingReader
+from devices.stream import Sample
+
+HEARTBEAT_NS = NS_PER_S // 10
+SILENCE_NS = NS_PER_S
+_EVENTS_KEPT = 500
+_TO_RECORDER = (OpenDataset, Arm, Start, Pause, Stop, Keep, Discard)
+
+
+class Session:
+    """One screen's view of one run.
+
+    Call `poll` often (a window does at 60 Hz); everything else answers from what it has heard.
+    The station holds the robot when `poll` stops being called: it carries the heartbeat.
+
+    Args:
+        run: The run folder, joined; the session leaves it in `close`.
+        clock: Time.
+
+    Attributes:
+        station, recorder, camera: Newest status, None while none has come or after a silence.
+        events: The last 500, oldest first.
+        library: The open dataset's library, None while none is open.
+        closed_by_supervisor: True when the run has ended.
+    """
+
+    def __init__(self, run: RunDir, clock: Clock | None = None) -> None:
+        self.run = run
+        self._clock = clock if clock is not None else SystemClock()
+        self._bus = Bus(run)
+        self._statuses = self._bus.subscriber("station", "recorder", "cameras", "supervisor")
+        self._input = self._bus.input_push()
+        self._clients = {
+            child: self._bus.client(child) for child in ("station", "recorder", "supervisor")
+        }
+        self._readers: dict[str, RingReader] = {}
+        self._heard_ns: dict[type, int] = {}
+        self._beat_ns = 0
+        self.station: StationStatus | None = None
+        self.recorder: RecorderStatus | None = None
+        self.camera: CameraStatus | None = None
+        self.events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
+        self.events_seen = 0
+        self.library: Library | None = None
+
+    # ------------------------------------------------------------------------------ listening
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Take in what has been said, and say that we live. Waits up to `timeout_s` [s]."""
+        now_ns = self._clock.now_ns()
+        if now_ns - self._beat_ns >= HEARTBEAT_NS:
+            self._input.send(Heartbeat(now_ns))
+            self._beat_ns = now_ns
+        for message in self._statuses.poll(timeout_s):
+            self._hear(message)
+        self._forget_the_silent()
+
+    def _hear(self, message: Published) -> None:
+        self._heard_ns[type(message)] = self._clock.now_ns()
+        if isinstance(message, StationStatus):
+            self.station = message
+        elif isinstance(message, RecorderStatus):
+            self.recorder = message
+        elif isinstance(message, CameraStatus):
+            self.camera = message
+        else:
+            self.events.append(message)
+            self.events_seen += 1
+
+    def _forget_the_silent(self) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._heard_ns.get(StationStatus, now_ns) > SILENCE_NS:
+            self.station = None
+        if now_ns - self._heard_ns.get(RecorderStatus, now_ns) > SILENCE_NS:
+            self.recorder = None
+        if now_ns - self._heard_ns.get(CameraStatus, now_ns) > 3 * SILENCE_NS:
+            self.camera = None
+
+    @property
+    def model_key(self) -> tuple[str, str] | None:
+        """(robot, scene) of the running station, None while there is none."""
+        return None if self.station is None else (self.station.robot, self.station.scene)
+
+    # -------------------------------------------------------------------------------- streams
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams that exist now."""
+        return tuple(self.run.rings())
+
+    def latest(self, stream: str) -> Sample | None:
+        """The newest sample, None while the stream has none or does not exist."""
+        reader = self._reader(stream)
+        return None if reader is None else reader.latest()
+
+    def since(self, stream: str, t_ns: int) -> Drained | None:
+        """What the last seconds hold from `t_ns` [ns] on; None if the stream does not exist."""
+        reader = self._reader(stream)
+        return None if reader is None else reader.since(t_ns)
+
+    def _reader(self, stream: str) -> RingReader | None:
+        reader = self._readers.get(stream)
+        if reader is not None and reader.replaced():
+            reader.close()
+            del self._readers[stream]
+            reader = None
+        if reader is None:
+            try:
+                reader = RingReader(self.run.ring(stream))
+            except StreamError:
+                return None
+            self._readers[stream] = reader
+        return reader
+
+    # --------------------------------------------------------------------------------- asking
+    def drive(self, reading: LeaderInput) -> None:
+        """Send one reading of the window's input device to the station."""
+        self._input.send(
+            Drive(
+                device=reading.device,
+                seq=reading.seq,
+                t_ns=reading.t_ns,
+                left=_hand(reading.left),
+                right=_hand(reading.right),
+                deadman=reading.deadman,
+            )
+        )
+
+    def request(self, request: Request, timeout_s: float = 1.0) -> Reply:
+        """Ask the station or the recorder, whoever it concerns. Silence becomes Refused."""
+        child = "recorder" if isinstance(request, _TO_RECORDER) else "station"
+        if isinstance(request, Restart):
+            child = "supervisor"
+        try:
+            return self._clients[child].request(request, timeout_s)
+        except DeviceError as error:
+            return Refused(str(error))
+
+    def load_scene(self, scene: str, seed: int = 1) -> Reply:
+        """Start the station anew with another scene; rings and models change with it."""
+        return self.request(Restart("station", {"scene": scene, "seed": seed}), timeout_s=10.0)
+
+    def open_dataset(self, path: Path, task: str = "", target: int = 0) -> Reply:
+        """Open or create a dataset for the next takes and for the Library."""
+        try:
+            library = Library(Dataset.open_or_create(path))
+        except TeledeckError as error:
+            return Refused(str(error))
+        reply = self.request(OpenDataset(str(path), task=task, target=target))
+        if isinstance(reply, Ok):
+            self.library = library
+        return reply
+
+    def close(self) -> None:
+        """Leave the run. The station holds, and stops by itself. Idempotent."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+        self._bus.close()
+        self.run.leave()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _hand(hand: HandInput | None) -> Hand | None:
+    if hand is None:
+        return None
+    x, y, z, qw, qx, qy, qz = hand.pose.to_array().tolist()
+    return Hand(clutch=hand.clutch, pose=(x, y, z, qw, qx, qy, qz), grip=hand.grip)

@@ -1,0 +1,198 @@
+"""What an action is, and the state that decides whether it is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Place = Literal["collect", "library", "augment", "retrieve", "test"]
+PLACES: tuple[Place, ...] = get_args(Place)
+"""The five places, in the order of the keys 1 to 5."""
+
+Context = Literal["everywhere", "collect", "view", "library", "player"]
+Kind = Literal["press", "hold", "toggle"]
+
+CONTEXT_CHAIN: dict[Context, tuple[Context, ...]] = {
+    "everywhere": ("everywhere",),
+    "collect": ("collect", "everywhere"),
+    "view": ("view", "collect", "everywhere"),
+    "library": ("library", "everywhere"),
+    "player": ("player", "everywhere"),
+}
+"""Which rows answer to a key in a context, nearest first. A key is unique along a chain."""
+
+GROUPS = (
+    "Safety",
+    "Take",
+    "Robot and scene",
+    "Driving",
+    "View",
+    "Library",
+    "Playback",
+    "Verdict",
+    "Dataset",
+    "Window",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UiState:
+    """All that decides whether an action is possible now.
+
+    Attributes:
+        place: The place on screen.
+        player: An episode is open in the Library.
+        station: Phase of the station, "" when there is none.
+        recorder: State of the take, "" when there is no recorder.
+        practice: Practice mode is on.
+        leader: The device that drives.
+        dataset: A dataset is open.
+        selected: At least one episode is selected in the Library, or open.
+        playing: The open episode plays.
+        can_undo: The dataset has something to undo.
+        auto_advance: In the Library, a verdict opens the next episode.
+        sounds: Sounds are on.
+        layers: AR layers that are shown.
+    """
+
+    place: Place = "collect"
+    player: bool = False
+    station: str = ""
+    recorder: str = ""
+    practice: bool = False
+    leader: str = ""
+    dataset: bool = False
+    selected: bool = False
+    playing: bool = False
+    can_undo: bool = False
+    auto_advance: bool = False
+    sounds: bool = True
+    layers: frozenset[str] = frozenset()
+
+    @property
+    def context(self) -> Context:
+        if self.place == "collect":
+            return "collect"
+        if self.place == "library":
+            return "player" if self.player else "library"
+        return "everywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the user wants. `argument` is the choice made ("wipe", "0.5"), or empty."""
+
+    name: str
+    argument: str = ""
+
+
+Predicate = Callable[[UiState], bool]
+
+
+def always(_: UiState) -> bool:
+    return True
+
+
+def never(_: UiState) -> bool:
+    return False
+
+
+def station_lives(s: UiState) -> bool:
+    return s.station not in ("", "stopped")
+
+
+def robot_moves(s: UiState) -> bool:
+    """The robot may be asked to move."""
+    return s.station in ("holding", "driving", "homing")
+
+
+def takes_possible(s: UiState) -> bool:
+    return s.recorder != "" and (s.dataset or s.practice)
+
+
+def take_runs(s: UiState) -> bool:
+    return s.recorder in ("recording", "paused")
+
+
+def take_waits(s: UiState) -> bool:
+    """A take has ended and asks for its verdict."""
+    return s.recorder == "stopped"
+
+
+def episode_chosen(s: UiState) -> bool:
+    return s.place == "library" and s.selected
+
+
+def episode_open(s: UiState) -> bool:
+    return s.place == "library" and s.player
+
+
+def dataset_open(s: UiState) -> bool:
+    return s.dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a user can do.
+
+    Attributes:
+        id: A stable name, "take.discard".
+        title: As menus and the palette show it.
+        group: One of GROUPS.
+        context: Where its keys work.
+        intent: What it asks for.
+        keys: As Qt writes them ("Ctrl+K"); the first is the one that is shown.
+        pad: Gamepad button, in the names of an Xbox pad.
+        pedal: Foot pedal: "left", "middle" or "right".
+        kind: "press"; "toggle" (shows a tick); "hold" (begins on press and ends on release).
+        icon: Phosphor name.
+        hint: One sentence: what happens.
+        choices: Name of the list that the palette asks for first ("scenes"), or "".
+        enabled: Whether it is possible now.
+        checked: For toggles: whether it is on.
+    """
+
+    id: str
+    title: str
+    group: str
+    context: Context
+    intent: Intent
+    keys: tuple[str, ...] = ()
+    pad: str = ""
+    pedal: str = ""
+    kind: Kind = "press"
+    icon: str = ""
+    hint: str = ""
+    choices: str = ""
+    enabled: Predicate = field(default=always, compare=False)
+    checked: Predicate = field(default=never, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The key that is shown, or ""."""
+        return self.keys[0] if self.keys else ""
+
+
+KEY_WORDS = {
+    "Return": "Enter ↵",
+    "Backspace": "⌫ Back",
+    "PgUp": "Page ↑",
+    "PgDown": "Page ↓",
+    "Up": "↑",
+    "Down": "↓",
+    "Left": "←",
+    "Right": "→",
+    "Delete": "Del",
+}
+
+
+def key_caps(key: str) -> tuple[str, ...]:
+    """A key as the caps one presses: "Ctrl+Shift+R" -> ("Ctrl", "Shift", "R")."""
+    if not key:
+        return ()
+    head, _, last = key.rpartition("+")
+    if key.endswith("+"):  # the plus key itself
+        head, last = key[:-1].rstrip("+"), "+"
+    caps = tuple(head.split("+")) if head else ()
+    return (*caps, KEY_WORDS.get(last, last))

@@ -1,0 +1,153 @@
+"""The window's process: one application, one session, one main window."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import platformdirs
+from PyQt6.QtCore import QSocketNotifier, Qt, QTimer
+from PyQt6.QtGui import QSurfaceFormat
+from PyQt6.QtWidgets import QApplication
+
+from app.runtime.child import Child, run_child
+from app.session.session import Session
+from app.ui import look
+from app.ui.action import Place
+from app.ui.collect.place import CollectPlace
+from app.ui.coming import ComingPlace
+from app.ui.commands import Said
+from app.ui.library.place import LibraryPlace
+from app.ui.place import PlaceWidget, SessionPort
+from app.ui.screenshots import Photographer
+from app.ui.settings import SettingsFile
+from app.ui.sounds import Sounds
+from app.ui.window import MainWindow
+
+log = logging.getLogger("teledeck.window")
+
+
+def make_application(arguments: list[str] | None = None) -> QApplication:
+    """The dressed application. The GL format must be set before it exists."""
+    surface = QSurfaceFormat()
+    surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CompatibilityProfile)  # MjrContext's
+    surface.setDepthBufferSize(24)
+    surface.setSamples(0)  # on software OpenGL multisampling doubles the time of a frame
+    surface.setSwapInterval(0)  # the timer paces the window; waiting for the screen would stall it
+    QSurfaceFormat.setDefaultFormat(surface)
+    QApplication.setHighDpiScaleFactorRoundingPolicy(
+        Qt.HighDpiScaleFactorRoundingPolicy.PassThrough
+    )
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    app = QApplication(arguments if arguments is not None else ["teledeck"])
+    app.setApplicationName("Teledeck")
+    app.setApplicationDisplayName("Teledeck")
+    app.setDesktopFileName("teledeck")
+    look.dress(app)
+    app.setWindowIcon(look.icon("record", look.DARK.accent))
+    return app
+
+
+def make_window(
+    session: SessionPort, settings: SettingsFile | None = None, cache: Path | None = None
+) -> MainWindow:
+    """The main window with its five places, not yet shown."""
+    places: dict[Place, PlaceWidget] = {
+        "collect": CollectPlace(session),
+        "library": LibraryPlace(session),
+        "augment": ComingPlace("augment"),
+        "retrieve": ComingPlace("retrieve"),
+        "test": ComingPlace("test"),
+    }
+    if settings is None:
+        settings = SettingsFile(platformdirs.user_config_path("teledeck") / "window.toml")
+    folder = (cache or platformdirs.user_cache_path("teledeck")) / "sounds"
+    return MainWindow(session, places, settings, Sounds(folder))
+
+
+def run_window(
+    session: SessionPort,
+    place: Place = "collect",
+    dataset: Path | None = None,
+    *,
+    stop_fd: int = -1,
+    screenshots: Path | None = None,
+) -> int:
+    """Show the window on a running session until it is closed.
+
+    Args:
+        session: Whom to show.
+        place: Which place to open.
+        dataset: What to open at once, if anything.
+        stop_fd: When this becomes readable, the window closes by itself.
+        screenshots: Write pictures of all places there and close, instead of waiting for a user.
+
+    Returns:
+        Exit status.
+    """
+    app = make_application()
+    window = make_window(session)
+    previous_hook = sys.excepthook
+    sys.excepthook = _exception_hook(window)
+    stopper = None
+    if stop_fd >= 0:
+        stopper = QSocketNotifier(stop_fd, QSocketNotifier.Type.Read)  # type: ignore[call-overload]
+        stopper.activated.connect(lambda *_: window.close())
+    try:
+        window.resize(1600, 960)
+        window.show()
+        window.start()
+        window.go(place)
+        if dataset is not None:
+            # After the first frame, so that a slow disk does not keep the window from showing.
+            QTimer.singleShot(0, lambda: window.open_dataset(dataset))
+        photographer = Photographer(window, screenshots) if screenshots is not None else None
+        if photographer is not None:
+            photographer.start()
+        status = app.exec()
+        return photographer.status if photographer is not None else status
+    finally:
+        sys.excepthook = previous_hook
+        if stopper is not None:
+            stopper.setEnabled(False)
+
+
+def _exception_hook(
+    window: MainWindow,
+) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """A hook that shows a mistake of ours in the window instead of ending it.
+
+    A robot may be moving: the window must stay, and Escape with it.
+    """
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.error("".join(traceback.format_exception(kind, error, trace)))
+        where = traceback.extract_tb(trace)[-1] if trace is not None else None
+        at = f" ({Path(where.filename).name}:{where.lineno})" if where is not None else ""
+        window.say(Said(f"A mistake in the window: {error or kind.__name__}{at}", "fault"))
+
+    return hook
+
+
+def work(child: Child) -> None:
+    """The window as a child of a run."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    signal.set_wakeup_fd(-1)
+    options = child.options
+    dataset, screenshots = options.get("dataset"), options.get("screenshots")
+    with Session(child.run) as session:
+        run_window(
+            session,
+            dataset=Path(dataset) if dataset else None,
+            stop_fd=child.stop_fd,
+            screenshots=Path(screenshots) if screenshots else None,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run_child("window", work))

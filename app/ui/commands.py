@@ -1,0 +1,170 @@
+"""What intents ask of station and recorder, as requests. Says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.runtime.messages import (
+    Arm,
+    ClearEStop,
+    Discard,
+    EStop,
+    GoHome,
+    Keep,
+    Ok,
+    OpenDataset,
+    Pause,
+    Perturb,
+    Refused,
+    Reply,
+    Request,
+    ResetScene,
+    Restart,
+    SetDriving,
+    Start,
+    Stop,
+    UseLeader,
+    Verdict,
+)
+from app.ui.action import Intent
+from app.ui.look import Tone
+from app.ui.place import SessionPort
+
+SCALES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+"""Steps of the scale from hand to tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What to tell the user. `undo` offers to take it back."""
+
+    text: str
+    tone: Tone = "idle"
+    undo: bool = False
+
+
+class Commands:
+    """Performs the intents that concern station and recorder.
+
+    Args:
+        session: Whom to ask.
+        say: Told what came of each request that is worth a word.
+    """
+
+    def __init__(self, session: SessionPort, say: Callable[[Said], None]) -> None:
+        self._session = session
+        self._say = say
+        self.practice = False
+        self._scale = 1.0
+        self._handlers: dict[str, Callable[[str], object]] = {
+            "estop": self._estop,
+            "clear_estop": lambda _: self._ask(ClearEStop(), "The robot may move again"),
+            "home": lambda _: self._ask(GoHome(), "Going home"),
+            "reset_scene": self._reset,
+            "load_scene": self._load_scene,
+            "perturb": lambda name: self._ask(Perturb(name), f"Disturbed: {name}"),
+            "use_leader": lambda name: self._ask(UseLeader(name)),
+            "show_me": self._show_me,
+            "drive_scale": self._drive_scale,
+            "restart_station": self._restart,
+            "take_arm": lambda _: self._ask(Arm()),
+            "take_start": self._start,
+            "take_stop": lambda _: self._ask(Stop()),
+            "take_success": lambda _: self._keep("success"),
+            "take_failure": lambda _: self._keep("failure"),
+            "take_discard": self._discard,
+            "take_pause": self._pause,
+            "take_practice": self._practice,
+        }
+
+    def perform(self, intent: Intent) -> bool:
+        """Ask for what `intent` names. False if that is nobody's business here."""
+        handler = self._handlers.get(intent.name)
+        if handler is None:
+            return False
+        handler(intent.argument)
+        return True
+
+    def set_task(self, task: str, operator: str, target: int) -> None:
+        """What the next takes of the open dataset demonstrate."""
+        recorder = self._session.recorder
+        if recorder is not None and recorder.dataset:
+            request = OpenDataset(recorder.dataset, task=task, operator=operator, target=target)
+            self._ask(request, f"Task: {task}")
+
+    def open_dataset(self, folder: Path) -> bool:
+        """Open or create; True when it is open."""
+        recorder = self._session.recorder
+        task = recorder.task if recorder is not None else ""
+        reply = self._session.open_dataset(folder, task=task)
+        self._tell(reply, f"Opened {folder.name}")
+        return isinstance(reply, Ok)
+
+    # ------------------------------------------------------------------------------ the robot
+    def _estop(self, argument: str) -> None:
+        self._ask(EStop(argument or "Escape key"))
+
+    def _reset(self, which: str) -> None:
+        station = self._session.station
+        seed = station.seed if which == "same" and station is not None else None
+        self._ask(ResetScene(seed), "Resetting the scene")
+
+    def _load_scene(self, name: str) -> None:
+        self._tell(self._session.load_scene(name), f"Loading {name}")
+
+    def _show_me(self, _: str) -> None:
+        station = self._session.station
+        scripted = station is not None and station.leader.startswith("scripted")
+        self._ask(UseLeader("window" if scripted else "scripted"))
+
+    def _drive_scale(self, way: str) -> None:
+        nearest = min(range(len(SCALES)), key=lambda i: abs(SCALES[i] - self._scale))
+        index = min(max(nearest + (1 if way == "up" else -1), 0), len(SCALES) - 1)
+        if self._ask(
+            SetDriving(SCALES[index], 1.0), f"Tool follows the hand {SCALES[index]:g} : 1"
+        ):
+            self._scale = SCALES[index]
+
+    def _restart(self, _: str) -> None:
+        self._ask(Restart("station"), "Starting the station again")
+
+    # ------------------------------------------------------------------------------- the take
+    def _start(self, _: str) -> None:
+        recorder, station = self._session.recorder, self._session.station
+        task = recorder.task if recorder is not None else ""
+        if not task and station is not None:
+            task = station.instruction
+        self._ask(Start(task=task, practice=self.practice))
+
+    def _keep(self, verdict: Verdict) -> None:
+        recorder = self._session.recorder
+        runs = recorder is not None and recorder.state in ("recording", "paused")
+        if runs and not self._ask(Stop()):
+            return
+        reply = self._session.request(Keep(verdict))
+        self._tell(reply, f"Kept as {verdict}", "kept")
+
+    def _discard(self, _: str) -> None:
+        self._tell(self._session.request(Discard()), "Discarded", "idle", undo=True)
+
+    def _pause(self, _: str) -> None:
+        recorder = self._session.recorder
+        self._ask(Pause(on=recorder is not None and recorder.state != "paused"))
+
+    def _practice(self, _: str) -> None:
+        self.practice = not self.practice
+        self._say(Said("Practice: nothing is saved" if self.practice else "Takes are saved again"))
+
+    # --------------------------------------------------------------------------------- asking
+    def _ask(self, request: Request, done: str = "") -> bool:
+        reply = self._session.request(request)
+        self._tell(reply, done)
+        return isinstance(reply, Ok)
+
+    def _tell(self, reply: Reply, done: str, tone: Tone = "idle", *, undo: bool = False) -> None:
+        if isinstance(reply, Refused):
+            self._say(Said(reply.why, "fault"))
+        elif reply.text or done:
+            self._say(Said(reply.text or done, tone, undo))

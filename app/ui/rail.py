@@ -1,0 +1,77 @@
+"""The rail at the left: five places with icon, word and key."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtWidgets import QButtonGroup, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from app.ui import look
+from app.ui.action import PLACES, Place
+from app.ui.actions import PLACE_TITLES, by_id, tooltip
+from app.ui.look import DARK, SIZES
+from app.ui.widgets import Text, set_look
+
+
+class Rail(QWidget):
+    """Emits `picked(place)`; shows which place is on screen."""
+
+    picked = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        set_look(self, role="wall")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFixedWidth(SIZES.rail)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SIZES.unit, SIZES.unit, SIZES.unit, SIZES.unit)
+        column.setSpacing(SIZES.hair)
+        self._buttons: dict[Place, _PlaceButton] = {}
+        group = QButtonGroup(self)
+        for place in PLACES:
+            button = _PlaceButton(place)
+            button.clicked.connect(lambda _, place=place: self.picked.emit(place))
+            group.addButton(button)
+            column.addWidget(button)
+            self._buttons[place] = button
+        column.addStretch()
+
+    def show_place(self, place: Place) -> None:
+        self._buttons[place].setChecked(True)
+
+
+class _PlaceButton(QToolButton):
+    """One place. The key is printed in the corner, so that one learns it by seeing it."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        action = by_id(f"place.{place}")
+        title = PLACE_TITLES[place][0]
+        set_look(self, role="place")
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip(tooltip(action))
+        self.setAccessibleName(title)
+        self.setFixedSize(SIZES.rail - 2 * SIZES.unit, 72)
+        self._icon = action.icon
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 8, 4, 6)
+        column.setSpacing(2)
+        self._picture = QLabel()
+        self._word = Text(title, "caption")
+        for label in (self._picture, self._word):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            column.addWidget(label)
+        self._key = Text(action.key, "caption", role="caption", parent=self)
+        self._key.move(SIZES.rail - 2 * SIZES.unit - 16, 6)
+        self._key.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.toggled.connect(self._paint)
+        self._paint(False)
+
+    def sizeHint(self) -> QSize:
+        return QSize(SIZES.rail - 2 * SIZES.unit, 72)
+
+    def _paint(self, on: bool) -> None:
+        self._picture.setPixmap(look.pixmap(self._icon, 26, DARK.accent if on else DARK.faint))
+        set_look(self._word, role="" if on else "caption")

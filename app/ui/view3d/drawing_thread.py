@@ -1,0 +1,185 @@
+"""The thread that draws the 3-D view, so that a slow picture never holds up the window."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext
+
+from app.ui.view3d.painter3d import Painter3D
+from app.ui.view3d.quality import Governor, Quality, starting_quality
+from app.ui.view3d.shot import DrawingInfo, Frame, Shot, StageSource
+from devices.errors import DeviceError
+from devices.sim.render import is_software
+
+Deliver = Callable[[Frame | None, DrawingInfo], None]
+
+
+@dataclass
+class _Job:
+    """What the window wants drawn; the newest wins."""
+
+    source: StageSource | None = None
+    shot: Shot | None = None
+    stop: bool = False
+    fresh: bool = False
+
+
+class DrawingThread(threading.Thread):
+    """Draws the newest shot, again and again, in an OpenGL context of its own.
+
+    MuJoCo and OpenGL run outside Python's lock, so the window stays at its own pace whatever a
+    picture costs. On a software renderer the thread also lowers its own priority (the rasteriser's
+    workers inherit it): the robot comes first, then the window, then the picture.
+
+    Args:
+        surface: Made on the GUI thread, as Qt wants it; alive as long as the thread.
+        deliver: Called on this thread with each new picture, or None with news about drawing.
+    """
+
+    def __init__(self, surface: QOffscreenSurface, deliver: Deliver) -> None:
+        super().__init__(name="view3d", daemon=True)
+        self._surface = surface
+        self._deliver = deliver
+        self._change = threading.Condition()
+        self._job = _Job()
+        self._info = DrawingInfo()
+        self._times: deque[float] = deque(maxlen=120)
+        self._costs: deque[float] = deque(maxlen=30)
+
+    # ------------------------------------------------------------------------- from the window
+    def show_stage(self, source: StageSource | None) -> None:
+        """Draw another scene from now on."""
+        with self._change:
+            self._job.source = source
+            self._job.fresh = True
+            self._change.notify()
+
+    def draw(self, shot: Shot) -> None:
+        """Draw this next; a shot not yet begun is dropped."""
+        with self._change:
+            self._job.shot = shot
+            self._job.fresh = True
+            self._change.notify()
+
+    def close(self) -> None:
+        """End the thread and free what it holds. Returns when it has ended."""
+        with self._change:
+            self._job.stop = True
+            self._change.notify()
+        if self.is_alive():
+            self.join()
+
+    # -------------------------------------------------------------------------- on the thread
+    def run(self) -> None:
+        context = QOpenGLContext()
+        try:
+            if not context.create() or not context.makeCurrent(self._surface):
+                raise DeviceError(
+                    "This display offers no OpenGL",
+                    next_step="Install the Mesa drivers (apt install libgl1-mesa-dri) or run "
+                    "'teledeck doctor'",
+                )
+            self._introduce()
+            self._work(context)
+        except Exception as error:  # noqa: BLE001 (told on screen; the window lives on)
+            self._tell(fault=str(error) or type(error).__name__, busy="")
+        finally:
+            context.doneCurrent()
+
+    def _introduce(self) -> None:
+        from OpenGL import GL
+
+        renderer = GL.glGetString(GL.GL_RENDERER)
+        name = renderer.decode() if renderer else "unknown renderer"
+        software = is_software(name)
+        if software:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        self._tell(renderer=name, software=software)
+
+    def _work(self, context: QOpenGLContext) -> None:
+        source: StageSource | None = None
+        painter: Painter3D | None = None
+        governor: Governor | None = None
+        resting = True
+        try:
+            while True:
+                shot, wanted, stop = self._next(wait=resting)
+                if stop:
+                    return
+                if not context.makeCurrent(self._surface):
+                    raise DeviceError("The OpenGL context was lost", next_step="Restart the view")
+                if wanted is not source:
+                    if painter is not None:
+                        painter.close()
+                        painter = None
+                    source, governor = wanted, None
+                    if source is not None:
+                        first = starting_quality(self._info.renderer, source.details)
+                        software = self._info.software
+                        governor = Governor(first, source.details, software=software)
+                if source is None or governor is None or shot is None:
+                    resting = True
+                    continue
+                painter = self._fitting(painter, source, governor.quality)
+                began = time.perf_counter()
+                frame = painter.paint(shot)
+                took = time.perf_counter() - began
+                resting = frame is None
+                if frame is not None:
+                    quality = governor.note(1e3 * took)
+                    self._count(took)
+                    self._info = self._measured(painter.quality)
+                    self._deliver(frame, self._info)
+                    time.sleep(quality.wait_s(took))
+        finally:
+            if painter is not None:
+                painter.close()
+
+    def _next(self, *, wait: bool) -> tuple[Shot | None, StageSource | None, bool]:
+        """The newest job. While the picture can still be refined, there is no need to wait."""
+        with self._change:
+            if wait:
+                self._change.wait_for(lambda: self._job.fresh or self._job.stop)
+            self._job.fresh = False
+            return self._job.shot, self._job.source, self._job.stop
+
+    def _fitting(
+        self, painter: Painter3D | None, source: StageSource, quality: Quality
+    ) -> Painter3D:
+        """The painter for a quality: the present one where it will do."""
+        if painter is not None:
+            have = painter.quality
+            if replace(have, scale=quality.scale) == quality:
+                if have.scale != quality.scale:
+                    painter.rescale(quality)
+                return painter
+            painter.close()
+        self._tell(busy="Preparing the scene")
+        made = Painter3D(source.build(quality.detail), quality)
+        self._tell(busy="")
+        return made
+
+    def _count(self, took: float) -> None:
+        self._times.append(time.monotonic())
+        self._costs.append(took)
+
+    def _measured(self, quality: Quality) -> DrawingInfo:
+        now = time.monotonic()
+        costs = sorted(self._costs)
+        return replace(
+            self._info,
+            detail=quality.detail,
+            scale=quality.scale,
+            fps=float(sum(1 for t in self._times if now - t < 1.0)),
+            frame_ms=1e3 * costs[len(costs) // 2],
+        )
+
+    def _tell(self, **news: object) -> None:
+        self._info = replace(self._info, **news)  # type: ignore[arg-type]
+        self._deliver(None, self._info)

@@ -1,0 +1,90 @@
+"""How finely the 3-D view draws, and when it takes less. No Qt, no OpenGL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from devices.sim.render import is_software
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What one frame is drawn with.
+
+    Attributes:
+        detail: Name of the model's detail level.
+        scale: Pixels drawn per pixel shown, along each side.
+        samples: Multisamples a pixel.
+        shadows: Shadows and reflections.
+        max_fps: The thread draws no more often [Hz].
+        duty: Largest share of the time that drawing may take; the rest belongs to the robot.
+    """
+
+    detail: str
+    scale: float = 1.0
+    samples: int = 4
+    shadows: bool = True
+    max_fps: float = 60.0
+    duty: float = 1.0
+
+    def wait_s(self, frame_s: float) -> float:
+        """How long to rest after a frame that took `frame_s` [s]."""
+        return max(1.0 / self.max_fps - frame_s, frame_s * (1.0 / self.duty - 1.0), 0.0)
+
+
+def starting_quality(renderer: str, details: tuple[str, ...]) -> Quality:
+    """A first guess for a renderer; `Governor` corrects it.
+
+    Args:
+        renderer: GL_RENDERER.
+        details: Detail levels of the model, finest first, at least one.
+    """
+    if is_software(renderer):
+        detail = details[min(1, len(details) - 1)]
+        return Quality(detail, samples=0, shadows=False, max_fps=30.0, duty=0.7)
+    return Quality(details[0])
+
+
+class Governor:
+    """Lowers quality while frames stay too slow, and raises resolution again when there is room.
+
+    Detail goes down only: building a model takes longer than any frame, and a level that was too
+    slow once will be again. Only the middle of the last frames counts, so one hiccup (a page of
+    swap, another program) changes nothing.
+    """
+
+    WINDOW = 20  # frames looked at
+    STEP = 0.8  # of the resolution, along each side
+    LOWEST_SCALE = 0.5
+
+    def __init__(self, quality: Quality, details: tuple[str, ...], *, software: bool) -> None:
+        self.quality = quality
+        self._details = details
+        # A frame of 40 ms with a duty of 0.7 gives 17 Hz; a GPU should hold 60.
+        self._slow_ms = 40.0 if software else 15.0
+        self._recent: list[float] = []
+
+    def note(self, frame_ms: float) -> Quality:
+        """Take the time of a frame [ms] and say with what to draw the next one."""
+        self._recent.append(frame_ms)
+        if len(self._recent) < self.WINDOW:
+            return self.quality
+        middle = sorted(self._recent)[self.WINDOW // 2]
+        self._recent.clear()
+        if middle > self._slow_ms:
+            self.quality = self._lower()
+        elif middle < 0.45 * self._slow_ms and self.quality.scale < 1.0:
+            scale = min(1.0, self.quality.scale / self.STEP)
+            self.quality = replace(self.quality, scale=scale)
+        return self.quality
+
+    def _lower(self) -> Quality:
+        now = self.quality
+        if now.samples:
+            return replace(now, samples=0)
+        if now.shadows:
+            return replace(now, shadows=False)
+        at = self._details.index(now.detail)
+        if at + 1 < len(self._details):
+            return replace(now, detail=self._details[at + 1])
+        return replace(now, scale=max(self.LOWEST_SCALE, now.scale * self.STEP))

@@ -1,0 +1,289 @@
+"""Ready parts of the visual system. They take values and emit signals; they hold no device."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QIcon
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.ui import look
+from app.ui.look import DARK, SIZES, Tone, Type
+
+
+def set_look(widget: QWidget, **properties: object) -> None:
+    """Set style properties ("role", "tone", "selected") and have the style sheet see them."""
+    if all(widget.property(name) == value for name, value in properties.items()):
+        return
+    for name, value in properties.items():
+        widget.setProperty(name, value)
+    style = widget.style()
+    if style is not None:
+        style.unpolish(widget)
+        style.polish(widget)
+    widget.update()
+
+
+class Text(QLabel):
+    """A label of the type scale. `role` "soft" or "caption" quiets it, `tone` colours it."""
+
+    def __init__(
+        self,
+        text: str = "",
+        style: Type = "body",
+        *,
+        role: str = "",
+        tone: Tone | None = None,
+        wrap: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(text, parent)
+        self.setFont(look.font(style))
+        self.setWordWrap(wrap)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        set_look(self, role=role, tone=tone or "")
+
+    def set_tone(self, tone: Tone | None) -> None:
+        set_look(self, tone=tone or "")
+
+    def setText(self, text: str | None) -> None:
+        if text != self.text():  # a label that is set each frame must not lay out each frame
+            super().setText(text)
+
+
+class SectionTitle(Text):
+    """Small quiet heading over a group of controls or readings."""
+
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(text, "caption", role="caption", parent=parent)
+
+
+class Button(QPushButton):
+    """A button. `kind` is "primary" (one a screen), "plain", "quiet" or "danger"."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        kind: str = "plain",
+        icon: str = "",
+        hint: str = "",
+        large: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(text, parent)
+        self._kind = kind
+        self._icon = ""
+        self.setFont(look.font("title" if large else "strong"))
+        self.setToolTip(hint)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        set_look(self, role=kind, size="large" if large else "", tone="")
+        side = SIZES.icon_large if large else SIZES.icon
+        self.setIconSize(QSize(side, side))
+        self.set_icon(icon)
+
+    def set_icon(self, icon: str) -> None:
+        """Set the icon by its Phosphor name; "" for none."""
+        if icon == self._icon:
+            return
+        self._icon = icon
+        colour = {"primary": DARK.on_bright, "danger": DARK.recording}.get(self._kind, DARK.soft)
+        self.setIcon(look.icon(icon, colour) if icon else QIcon())
+
+    def set_tone(self, tone: Tone | None) -> None:
+        """Colour of a primary button: the state that pressing it leads to."""
+        set_look(self, tone=tone or "")
+
+
+class Card(QFrame):
+    """A surface that groups. Add to `self.body`, a vertical layout."""
+
+    def __init__(
+        self, title: str = "", *, padding: int = SIZES.gap, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        set_look(self, role="card")
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(padding, padding, padding, padding)
+        self.body.setSpacing(SIZES.unit)
+        if title:
+            self.body.addWidget(SectionTitle(title))
+
+
+class Line(QFrame):
+    """A hairline between things."""
+
+    def __init__(self, *, vertical: bool = False, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        set_look(self, role="line-v" if vertical else "line")
+
+
+class Chip(QLabel):
+    """A word in a pill: a verdict, a flag, "Simulated"."""
+
+    def __init__(
+        self,
+        text: str = "",
+        tone: Tone | None = None,
+        *,
+        hint: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(text, parent)
+        self.setFont(look.font("caption"))
+        self.setToolTip(hint)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+        set_look(self, role="chip", tone=tone or "")
+
+    def show_value(self, text: str, tone: Tone | None = None) -> None:
+        if text != self.text():
+            self.setText(text)
+        set_look(self, tone=tone or "")
+
+
+class Keycap(QLabel):
+    """One key as it is printed on the keyboard."""
+
+    def __init__(self, key: str, parent: QWidget | None = None) -> None:
+        super().__init__(key, parent)
+        self.setFont(look.font("caption"))
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+        set_look(self, role="keycap")
+
+
+class EmptyState(QWidget):
+    """What a place shows while it has nothing: why, and what to do about it."""
+
+    pressed = pyqtSignal()
+
+    def __init__(
+        self,
+        icon: str,
+        title: str,
+        text: str,
+        *,
+        action: str = "",
+        key: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        column = QVBoxLayout(self)
+        column.setSpacing(SIZES.gap)
+        column.addStretch(2)
+        picture = QLabel()
+        picture.setPixmap(look.pixmap(icon, 64, DARK.edge))
+        self.title = Text(title, "headline")
+        self.text = Text(text, role="soft", wrap=True)
+        self.text.setMaximumWidth(520)
+        self.text.setMinimumWidth(320)
+        for label in (picture, self.title, self.text):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
+        if action:
+            row = QHBoxLayout()
+            row.setSpacing(SIZES.unit)
+            button = Button(action, kind="primary")
+            button.clicked.connect(self.pressed)
+            row.addStretch()
+            row.addWidget(button)
+            if key:
+                row.addWidget(Keycap(key))
+            row.addStretch()
+            column.addLayout(row)
+        column.addStretch(3)
+
+
+class Banner(QFrame):
+    """What is wrong, where, and what to do next. Stays until the cause is gone or dismissed."""
+
+    acted = pyqtSignal()
+    dismissed = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        set_look(self, role="banner", tone="fault")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(SIZES.gap, SIZES.unit, SIZES.unit, SIZES.unit)
+        row.setSpacing(SIZES.gap)
+        self._picture = QLabel()
+        self._picture.setPixmap(look.pixmap("warning-octagon", 24, DARK.fault))
+        row.addWidget(self._picture)
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        self._what = Text("", "title")
+        self._where = Text("", role="soft", wrap=True)
+        words.addWidget(self._what)
+        words.addWidget(self._where)
+        row.addLayout(words, 1)
+        self._button = Button("")
+        self._button.clicked.connect(self.acted)
+        row.addWidget(self._button)
+        close = Button("", kind="quiet", icon="x", hint="Hide this message")
+        close.setAccessibleName("Hide this message")
+        close.clicked.connect(self.dismissed)
+        row.addWidget(close)
+        self.hide()
+
+    def show_fault(
+        self, what: str, where: str = "", action: str = "", tone: Tone = "fault"
+    ) -> None:
+        """Show a fault. `where` says where and what next; `action` names the button, if any."""
+        set_look(self, tone=tone)
+        self._picture.setPixmap(look.pixmap("warning-octagon", 24, DARK.tone(tone)))
+        self._what.setText(what)
+        self._where.setText(where)
+        self._where.setVisible(bool(where))
+        self._button.setText(action)
+        self._button.setVisible(bool(action))
+        self.show()
+
+
+class Toast(QFrame):
+    """A line that says what was just done, with its undo, and goes by itself."""
+
+    undo_pressed = pyqtSignal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        set_look(self, role="toast", tone="kept")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(SIZES.gap, SIZES.unit, SIZES.unit, SIZES.unit)
+        row.setSpacing(SIZES.gap)
+        self._text = Text("", "strong")
+        row.addWidget(self._text)
+        self._undo = Button("Undo", kind="quiet", icon="arrow-counter-clockwise")
+        self._undo.clicked.connect(self.undo_pressed)
+        row.addWidget(self._undo)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.hide)
+        self.hide()
+
+    def say(
+        self, text: str, *, tone: Tone = "kept", undo: bool = False, seconds: float = 5.0
+    ) -> None:
+        """Show `text`; `undo` offers the Undo button."""
+        set_look(self, tone=tone)
+        self._text.setText(text)
+        self._undo.setVisible(undo)
+        self.adjustSize()
+        self.place()
+        self.show()
+        self.raise_()
+        self._timer.start(round(seconds * 1000))
+
+    def place(self) -> None:
+        """Sit at the bottom middle of the parent."""
+        parent = self.parentWidget()
+        if parent is not None:
+            self.move(
+                (parent.width() - self.width()) // 2, parent.height() - self.height() - SIZES.margin
+            )

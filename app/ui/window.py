@@ -1,0 +1,419 @@
+"""The main window: five places, one header, one status bar, and what lies over them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QCloseEvent, QResizeEvent
+from PyQt6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.ui import state as states
+from app.ui.action import PLACES, Action, Context, Intent, Place, UiState
+from app.ui.actions import by_id
+from app.ui.chooser import Chooser
+from app.ui.commands import Commands, Said
+from app.ui.header import Header
+from app.ui.help import HelpOverlay
+from app.ui.hitch import HitchProbe
+from app.ui.keys import KeyDispatcher
+from app.ui.look import SIZES, Tone
+from app.ui.next_step import next_step
+from app.ui.overlay import Overlay
+from app.ui.palette import CommandPalette
+from app.ui.place import PlaceWidget, SessionPort
+from app.ui.rail import Rail
+from app.ui.settings import Settings, SettingsFile
+from app.ui.sheets import DatasetSheet, TaskSheet
+from app.ui.sounds import Sounds
+from app.ui.statusbar import StatusBar
+from app.ui.widgets import Banner, Toast, set_look
+
+FRAME_MS = 16
+REFRESH_EVERY = 3  # frames: texts at 20 Hz read as steadily as at 60
+KEPT_FLASH_NS = 1_500_000_000
+
+
+class MainWindow(QMainWindow):
+    """The window of a session.
+
+    Args:
+        session: Whom it shows and asks.
+        places: What fills each place.
+        settings: What is remembered between runs.
+        sounds: The four earcons.
+
+    Signals:
+        closing: The window is about to go.
+    """
+
+    closing = pyqtSignal()
+
+    def __init__(
+        self,
+        session: SessionPort,
+        places: Mapping[Place, PlaceWidget],
+        settings: SettingsFile,
+        sounds: Sounds,
+    ) -> None:
+        super().__init__()
+        self._session = session
+        self._places = dict(places)
+        self._settings_file = settings
+        self.settings: Settings = settings.load()
+        self._sounds = sounds
+        sounds.setParent(self)
+        sounds.enabled = self.settings.sounds
+        self._place: Place = "collect"
+        self._frame = 0
+        self._mood: states.Mood | None = None
+        self._fault: states.Fault | None = None
+        self._dismissed: states.Fault | None = None
+        self._kept = -1
+        self._kept_flash_ns = 0
+        self._last_fault = ""
+        self._events_seen = session.events_seen
+        self._had_station = False
+        self.hitches = HitchProbe(FRAME_MS * 1_000_000)
+        self.commands = Commands(session, self.say)
+        self.setWindowTitle("Teledeck")
+        self.setMinimumSize(1024, 680)
+        self._build()
+        self._keys = KeyDispatcher(self, self._key_context, self._covered, self._act)
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self.step)
+        self.go("collect")
+        self.refresh()
+
+    def _build(self) -> None:
+        root = QWidget()
+        self._border = root
+        root.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        set_look(root, role="frame", tone="idle")
+        self.setCentralWidget(root)
+        frame = QVBoxLayout(root)
+        edge = SIZES.border
+        frame.setContentsMargins(edge, edge, edge, edge)
+        frame.setSpacing(0)
+        self.header = Header(self.ui_state)
+        self.header.asked.connect(lambda action: self._act(action, True))
+        self.header.show_sound_reason(self._sounds.reason)
+        frame.addWidget(self.header)
+        middle = QHBoxLayout()
+        middle.setSpacing(0)
+        frame.addLayout(middle, 1)
+        self.rail = Rail()
+        self.rail.picked.connect(self.go)
+        middle.addWidget(self.rail)
+        column = QVBoxLayout()
+        column.setSpacing(0)
+        middle.addLayout(column, 1)
+        self.banner = Banner()
+        self.banner.acted.connect(self._act_on_fault)
+        self.banner.dismissed.connect(lambda: self.perform(Intent("dismiss")))
+        holder = QWidget()
+        set_look(holder, role="floor")
+        holder.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._banner_holder = holder
+        pad = QVBoxLayout(holder)
+        pad.setContentsMargins(SIZES.unit, SIZES.unit, SIZES.unit, 0)
+        pad.addWidget(self.banner)
+        holder.hide()
+        column.addWidget(holder)
+        self._stack = QStackedWidget()
+        set_look(self._stack, role="floor")
+        for place in PLACES:
+            widget = self._places[place]
+            widget.intended.connect(self.perform)
+            widget.said.connect(lambda text: self.say(Said(text)))
+            widget.undoable.connect(lambda text: self.say(Said(text, "kept", undo=True)))
+            self._stack.addWidget(widget)
+        column.addWidget(self._stack, 1)
+        self.status = StatusBar()
+        frame.addWidget(self.status)
+        self.toast = Toast(root)
+        self.toast.undo_pressed.connect(lambda: self.perform(Intent("undo")))
+        self.chooser = Chooser(self._session, lambda: self.settings.recent)
+        self.help = HelpOverlay(root)
+        self.palette_overlay = CommandPalette(root, self.chooser.choices)
+        self.palette_overlay.chosen.connect(self.perform)
+        self.task_sheet = TaskSheet(root)
+        self.task_sheet.decided.connect(self.commands.set_task)
+        self.dataset_sheet = DatasetSheet(root)
+        self.dataset_sheet.decided.connect(lambda path: self.open_dataset(Path(path)))
+        self._overlays: list[Overlay] = [
+            self.help,
+            self.palette_overlay,
+            self.task_sheet,
+            self.dataset_sheet,
+        ]
+
+    # ------------------------------------------------------------------------------- running
+    def start(self) -> None:
+        """Begin to follow the session, about 60 times a second."""
+        self._timer.start(FRAME_MS)
+
+    def step(self) -> None:
+        """One frame: hear the session, let the place draw, renew the texts now and then."""
+        self.hitches.tick(time.monotonic_ns())
+        self._session.poll()
+        self._places[self._place].tick()
+        self._frame += 1
+        if self._frame % REFRESH_EVERY == 0:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show the newest statuses everywhere."""
+        station, recorder = self._session.station, self._session.recorder
+        self._hear_events()
+        self._had_station = self._had_station or station is not None
+        state = self.ui_state()
+        self.header.refresh(state, station, recorder)
+        self.status.show_station(station)
+        self.status.show_recorder(recorder)
+        self.status.show_cameras(self._session.camera)
+        if self._frame % 60 == 0:
+            hitches = self.hitches.read()
+            self.status.show_screen(hitches.max_ms, hitches.p99_ms)
+        if self._had_station:
+            self._show_mood(states.mood(station, recorder))
+            self._show_fault(states.fault(station, recorder, self._last_fault))
+        if recorder is not None:
+            if 0 <= self._kept < recorder.kept:
+                self._kept_flash_ns = time.monotonic_ns() + KEPT_FLASH_NS
+                self._sounds.play("kept")
+            self._kept = recorder.kept
+        self._places[self._place].refresh(state)
+
+    def ui_state(self) -> UiState:
+        """What decides which actions are possible now."""
+        station, recorder, library = (
+            self._session.station,
+            self._session.recorder,
+            self._session.library,
+        )
+        base = UiState(
+            place=self._place,
+            station=station.phase if station else "",
+            recorder=recorder.state if recorder else "",
+            practice=self.commands.practice,
+            leader=station.leader if station else "",
+            dataset=library is not None or bool(recorder and recorder.dataset),
+            sounds=self.settings.sounds and not self._sounds.reason,
+            layers=self._places["collect"].layers(),
+        )
+        return self._places[self._place].describe(base)
+
+    def _hear_events(self) -> None:
+        fresh = self._session.events_seen - self._events_seen
+        self._events_seen = self._session.events_seen
+        if fresh <= 0:
+            return
+        for event in list(self._session.events)[-fresh:]:
+            if event.kind == "fault":
+                self._last_fault = event.text
+                self._sounds.play("fault")
+                self.say(Said(event.text, "fault"))
+
+    def _show_mood(self, mood: states.Mood) -> None:
+        tone: Tone = mood.tone
+        if tone in ("idle", "armed") and time.monotonic_ns() < self._kept_flash_ns:
+            tone = "kept"
+        set_look(self._border, tone=tone)
+        self.header.show_mood(replace(mood, tone=tone))
+        self.status.show_text(mood.text, tone)
+        before, self._mood = self._mood, mood
+        if before is None or before.tone == mood.tone:
+            return
+        if mood.tone == "armed":
+            self._sounds.play("ready")
+        elif mood.tone == "recording" and before.tone != "paused":
+            self._sounds.play("recording")
+        elif mood.tone == "fault":
+            self._sounds.play("fault")
+
+    def _show_fault(self, fault: states.Fault | None) -> None:
+        if fault is None:
+            self._dismissed = None
+        if fault == self._fault:
+            return
+        self._fault = fault
+        shown = fault is not None and fault != self._dismissed
+        if fault is not None and shown:
+            self.banner.show_fault(fault.what, fault.where, fault.button)
+        self._banner_holder.setVisible(shown)
+
+    def _act_on_fault(self) -> None:
+        if self._fault is not None and self._fault.intent is not None:
+            self.perform(self._fault.intent)
+
+    def say(self, said: Said) -> None:
+        """A line at the bottom for some seconds."""
+        self.toast.say(said.text, tone=said.tone, undo=said.undo)
+
+    # -------------------------------------------------------------------------------- actions
+    def _key_context(self) -> Context:
+        nearer = self._places[self._place].key_context()
+        return nearer if nearer is not None else self.ui_state().context
+
+    def _covered(self) -> bool:
+        return (
+            any(overlay.isVisible() for overlay in self._overlays)
+            or self._places[self._place].covered()
+        )
+
+    def _act(self, action: Action, on: bool) -> None:
+        """Do what a row of the table says, if it is possible now."""
+        if not on:
+            self._places[self._place].perform(action.intent, False)
+            return
+        state = self.ui_state()
+        if not action.enabled(state):
+            self.say(Said(f"{action.title}: not possible now"))
+            return
+        if action.choices:
+            self.palette_overlay.open_for(state, action)
+            return
+        self.perform(action.intent)
+
+    def perform(self, intent: Intent) -> None:
+        """Do what the user wants: the window's own business, the place's, or the station's."""
+        handler = {
+            "go": lambda: self.go(intent.argument),
+            "estop": self._estop,
+            "help": lambda: self._toggle(self.help),
+            "palette": lambda: self._toggle(self.palette_overlay),
+            "sounds": self._switch_sounds,
+            "dismiss": self._dismiss,
+            "full_screen": self._full_screen,
+            "quit": self.close,
+            "take_next": self._take_next,
+            "take_task": self._open_task_sheet,
+            "new_dataset": lambda: self._open_dataset_sheet(new=True),
+            "open_dataset": lambda: self._open_dataset_sheet(new=False),
+            "switch_dataset": lambda: self._switch_dataset(intent.argument),
+            "next_panel": lambda: self.focusNextChild(),
+            "undo": self._undo,
+        }.get(intent.name)
+        if handler is not None:
+            handler()
+        elif not self._places[self._place].perform(intent):
+            self.commands.perform(intent)
+        self.refresh()
+
+    def go(self, place: str) -> None:
+        """Show a place."""
+        if place not in PLACES:
+            raise ValueError(f"no place {place!r}; places: {', '.join(PLACES)}")
+        self._close_overlays()
+        if hasattr(self, "_keys"):
+            self._keys.release_all()
+        if place != self._place:
+            self._places[self._place].leave()
+        self._place = place
+        self._stack.setCurrentWidget(self._places[place])
+        self.rail.show_place(place)
+        self._places[place].enter()
+
+    def open_dataset(self, folder: Path) -> None:
+        """Open or create a dataset, for the takes and for the Library."""
+        if self.commands.open_dataset(folder):
+            self._remember(self.settings.with_recent(folder))
+            for place in self._places.values():
+                place.dataset_changed()
+
+    def _estop(self) -> None:
+        self._close_overlays()
+        self.commands.perform(Intent("estop"))
+
+    def _take_next(self) -> None:
+        step = next_step(self.ui_state())
+        if step.intent is not None:
+            self.perform(step.intent)
+
+    def _toggle(self, overlay: Overlay) -> None:
+        if overlay.isVisible():
+            overlay.dismiss()
+            return
+        self._close_overlays()
+        if overlay is self.help:
+            self.help.open_for(self.ui_state())
+        else:
+            self.palette_overlay.open_for(self.ui_state())
+
+    def _close_overlays(self) -> None:
+        for overlay in self._overlays:
+            overlay.dismiss()
+        self._places[self._place].uncover()
+
+    def _open_task_sheet(self) -> None:
+        recorder = self._session.recorder
+        if recorder is not None:
+            self.task_sheet.open_with(recorder.task, "", recorder.target)
+
+    def _open_dataset_sheet(self, *, new: bool) -> None:
+        recent = self.settings.recent
+        parent = Path(recent[0]).parent if recent else Path.home() / "Teledeck"
+        folder = parent / "my-dataset" if new else Path(recent[0]) if recent else parent
+        self.dataset_sheet.open_for(new=new, folder=folder)
+
+    def _switch_dataset(self, folder: str) -> None:
+        if folder:
+            self.open_dataset(Path(folder))
+        elif self.settings.recent:
+            self.palette_overlay.open_for(self.ui_state(), by_id("dataset.recent"))
+        else:
+            self._open_dataset_sheet(new=True)
+
+    def _switch_sounds(self) -> None:
+        if self._sounds.reason:
+            self.say(Said(self._sounds.reason))
+            return
+        self._sounds.enabled = not self._sounds.enabled
+        self._remember(replace(self.settings, sounds=self._sounds.enabled))
+        self.say(Said("Sounds on" if self._sounds.enabled else "Sounds off"))
+
+    def _dismiss(self) -> None:
+        self._dismissed = self._fault
+        self._banner_holder.hide()
+
+    def _full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _undo(self) -> None:
+        if not self._places[self._place].perform(Intent("undo")):
+            self._places["library"].perform(Intent("undo"))
+
+    def _remember(self, settings: Settings) -> None:
+        self.settings = settings
+        try:
+            self._settings_file.save(settings)
+        except OSError as error:
+            self.say(Said(f"Settings cannot be saved: {error.strerror or error}", "armed"))
+
+    # ---------------------------------------------------------------------------------- window
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self.toast.place()
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        self._timer.stop()
+        self._keys.release_all()
+        app = QApplication.instance()
+        if app is not None:
+            app.removeEventFilter(self._keys)
+        for place in self._places.values():
+            place.close_down()
+        self.closing.emit()
+        super().closeEvent(event)

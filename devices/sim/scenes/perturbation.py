@@ -1,0 +1,16 @@
+"""The names of the perturbations that every touch scene knows."""
+
+from __future__ import annotations
+
+from devices.errors import ConfigError
+from devices.sim.scene import Scene
+
+MOVED = ("moved_before_contact", "moved_after_contact")
+
+
+def check(scene: Scene, name: str) -> None:
+    """Raises ConfigError for a name that the scene does not know."""
+    if name not in scene.perturbations:
+        raise ConfigError(
+            f"Scene '{scene.name}' has no perturbation '{name}'", allowed=scene.perturbations
+        )

@@ -1,0 +1,234 @@
+"""From MuJoCo's contacts to what pads and wrists feel. See docs/decisions/0001-tactile-field.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from devices.leader import Side
+from devices.pose import quat_from_matrix
+from devices.sim.patch import PatchSampler
+from devices.sim.scene import Touch
+from devices.stream import FloatArray
+from devices.touch import PadGeometry
+
+# How far the gel spreads the force of a point [m]: about half its 4 mm depth.
+GEL_SPREAD = 0.0021
+_LEAST_GYRATION = 1e-7  # [m^2] patches smaller than this cannot carry torsion as a swirl
+
+
+class TouchingRobot(Protocol):
+    """What the readout must know about a robot."""
+
+    sides: tuple[Side, ...]
+    pad_names: tuple[str, ...]
+    pads: Mapping[str, PadGeometry]
+    tool_site: Mapping[Side, str]
+    tool_body: Mapping[Side, str]
+
+
+class SpreadTable:
+    """Weights that spread a unit force at a point over one row of taxels.
+
+    The weights are a Gaussian, tilted (`w_j exp(tilt p_j)`) so that they sum to one and their mean
+    is the point itself: total force and centre of pressure survive. They are tabulated; linear
+    interpolation between two nodes keeps both properties exactly.
+
+    Args:
+        positions: Middles of the taxels [m], shape (n,), evenly spaced.
+        spread: Standard deviation of the Gaussian [m].
+    """
+
+    NODES_PER_PITCH = 8
+    MARGIN = 0.2  # of a pitch: nearest approach to the outermost taxel's middle
+
+    def __init__(self, positions: FloatArray, spread: float) -> None:
+        pitch = float(positions[1] - positions[0])
+        self.low = float(positions[0]) + self.MARGIN * pitch
+        self.high = float(positions[-1]) - self.MARGIN * pitch
+        nodes = (len(positions) - 1) * self.NODES_PER_PITCH + 1
+        at = np.linspace(self.low, self.high, nodes)
+        self._scale = (nodes - 1) / (self.high - self.low)
+        self._rows = np.stack([_tilted(positions, point, spread) for point in at])
+
+    def clip(self, points: FloatArray) -> FloatArray:
+        """Points [m] within what the taxels can tell."""
+        return np.clip(points, self.low, self.high)
+
+    def weights(self, points: FloatArray) -> FloatArray:
+        """Weights of points [m], shape (m,); points beyond the rim count at the rim.
+
+        Returns:
+            Shape (m, n); each row sums to one.
+        """
+        index = (self.clip(points) - self.low) * self._scale
+        left = np.minimum(index.astype(np.intp), len(self._rows) - 2)
+        part = (index - left)[:, None]
+        return (1.0 - part) * self._rows[left] + part * self._rows[left + 1]
+
+
+def _tilted(positions: FloatArray, point: float, spread: float) -> FloatArray:
+    """The tilted Gaussian of SpreadTable, by Newton's method on the tilt."""
+    base = -0.5 * ((positions - point) / spread) ** 2
+    offset = (positions - point) / spread
+    tilt = 0.0
+    for _ in range(60):
+        exponent = base + tilt * offset
+        weight = np.exp(exponent - exponent.max())
+        weight /= weight.sum()
+        mean = float(weight @ offset)
+        if abs(mean) < 1e-13:
+            break
+        variance = float(weight @ offset**2) - mean**2
+        tilt -= float(np.clip(mean / max(variance, 1e-6), -2.0, 2.0))
+    return weight
+
+
+class TouchReader:
+    """Reads contact forces of a model into tactile fields and wrist wrenches.
+
+    Every contact force on a gel (face or rounded tip) is spread over the taxels around its point,
+    so the sum over a field is the force that MuJoCo's solver put on that pad. A wrist's wrench is
+    the sum of the contact forces on everything below the wrist, about the tool's origin: it knows
+    neither weight nor inertia of the gripper, like a sensor that is tared and compensated.
+
+    Raises:
+        ValueError: For a model with a pyramidal friction cone, whose forces read differently.
+    """
+
+    def __init__(self, model: mujoco.MjModel, robot: TouchingRobot) -> None:
+        if model.opt.cone != mujoco.mjtCone.mjCONE_ELLIPTIC:
+            raise ValueError("TouchReader reads forces of elliptic friction cones only")
+        self._sides = tuple(robot.sides)
+        self._pads = tuple(robot.pad_names)
+        self._pad_sites = np.array([model.site(f"{name}_pad").id for name in self._pads])
+        self._tool_sites = np.array([model.site(robot.tool_site[s]).id for s in self._sides])
+        self._shape = [(robot.pads[n].rows, robot.pads[n].columns) for n in self._pads]
+        self._tables = [
+            (
+                SpreadTable(robot.pads[name].row_positions, GEL_SPREAD),
+                SpreadTable(robot.pads[name].column_positions, GEL_SPREAD),
+            )
+            for name in self._pads
+        ]
+        self._patch = PatchSampler()
+        self._pad_of_geom = np.full(model.ngeom + 1, -1)
+        for index, name in enumerate(self._pads):
+            for part in ("gel", "tip"):
+                self._pad_of_geom[model.geom(f"{name}_{part}").id] = index
+        self._side_of_geom = np.full(model.ngeom + 1, -1)
+        for index, side in enumerate(self._sides):
+            below = _subtree(model, model.body(robot.tool_body[side]).id)
+            self._side_of_geom[:-1][np.isin(model.geom_bodyid, below)] = index
+
+    def read(self, data: mujoco.MjData) -> Touch:
+        """What is felt at the instant that `data`'s last forward pass stands for."""
+        pad_position = data.site_xpos[self._pad_sites]
+        pad_rotation = data.site_xmat[self._pad_sites].reshape(-1, 3, 3)
+        fields = [np.zeros((*shape, 3)) for shape in self._shape]
+        wrench = np.zeros((len(self._sides), 6))
+        if data.ncon:
+            self._contacts(data, pad_position, pad_rotation, fields, wrench)
+        poses = np.empty((len(self._pads), 7))
+        poses[:, :3] = pad_position
+        for index in range(len(self._pads)):
+            poses[index, 3:] = quat_from_matrix(pad_rotation[index])
+        for array in (*fields, poses, wrench):
+            array.flags.writeable = False
+        return Touch(
+            field=dict(zip(self._pads, fields, strict=True)),
+            pad_pose=dict(zip(self._pads, poses, strict=True)),
+            wrench=dict(zip(self._sides, wrench, strict=True)),
+        )
+
+    def _contacts(
+        self,
+        data: mujoco.MjData,
+        pad_position: FloatArray,
+        pad_rotation: FloatArray,
+        fields: Sequence[FloatArray],
+        wrench: FloatArray,
+    ) -> None:
+        contact = data.contact
+        geoms = contact.geom  # (n, 2); -1 for a flex, which index -1 maps to nobody
+        sides = self._side_of_geom[geoms]
+        use = (sides >= 0).any(axis=1) & (contact.efc_address >= 0)
+        if not use.any():
+            return
+        geoms, sides = geoms[use], sides[use]
+        address, point = contact.efc_address[use], contact.pos[use]
+        frame = contact.frame[use].reshape(-1, 3, 3)
+        rows = address[:, None] + np.arange(3)
+        flat = contact.dim[use] < 3
+        rows[flat] = address[flat, None]
+        local = data.efc_force[rows]
+        local[flat, 1:] = 0.0
+        force = np.einsum("nij,ni->nj", frame, local)  # [N] on the second geom, world frame
+
+        pads = self._pad_of_geom[geoms]
+        for column, sign in ((0, -1.0), (1, 1.0)):
+            for pad in np.unique(pads[:, column]):
+                if pad < 0:
+                    continue
+                mine = pads[:, column] == pad
+                push = sign * force[mine] @ pad_rotation[pad]
+                where = (point[mine] - pad_position[pad]) @ pad_rotation[pad]
+                other = geoms[mine, 1 - column]
+                for geom in np.unique(other):
+                    same = other == geom
+                    self._imprint(pad, where[same, :2], push[same], fields[pad])
+            outside = sides[:, column] != sides[:, 1 - column]
+            for side in np.unique(sides[outside, column]):
+                if side < 0:
+                    continue
+                mine = outside & (sides[:, column] == side)
+                site = self._tool_sites[side]
+                rotation = data.site_xmat[site].reshape(3, 3)
+                push = sign * force[mine] @ rotation
+                arm = (point[mine] - data.site_xpos[site]) @ rotation
+                wrench[side, :3] += push.sum(axis=0)
+                wrench[side, 3:] += np.cross(arm, push).sum(axis=0)
+
+    def _imprint(self, pad: int, where: FloatArray, push: FloatArray, field: FloatArray) -> None:
+        """Add what one object does to a pad: forces `push` (m, 3) at points `where` (m, 2), both
+        in the pad's frame."""
+        load = -push[:, 2]
+        total = float(load.sum())
+        if len(load) == 1 or total <= 0.0 or load.min() < 0.0:
+            channels = np.stack([load, push[:, 1], push[:, 0]], axis=1)
+            field += self._spread(pad, where, channels)
+            return
+        center = load @ where / total
+        along_rows, along_columns = self._tables[pad]
+        felt = np.column_stack([along_columns.clip(where[:, 0]), along_rows.clip(where[:, 1])])
+        places, shares = self._patch.samples(felt, center)
+        channels = shares[:, None] * np.array([total, push[:, 1].sum(), push[:, 0].sum()])
+        # What shear turns about the centre of pressure: a swirl that adds no force.
+        arm, reach = where - center, places - center
+        torsion = float((arm[:, 0] * push[:, 1] - arm[:, 1] * push[:, 0]).sum())
+        gyration = float(shares @ (reach**2).sum(axis=1))
+        if gyration > _LEAST_GYRATION:
+            swirl = shares * torsion / gyration
+            channels[:, 1] += swirl * reach[:, 0]
+            channels[:, 2] -= swirl * reach[:, 1]
+        field += self._spread(pad, places, channels)
+
+    def _spread(self, pad: int, where: FloatArray, channels: FloatArray) -> FloatArray:
+        """Field of point forces `channels` (m, 3) at `where` (m, 2)."""
+        along_rows, along_columns = self._tables[pad]
+        by_row = along_rows.weights(where[:, 1])
+        by_column = along_columns.weights(where[:, 0])
+        return np.einsum("rm,mck->rck", by_row.T, by_column[:, :, None] * channels[:, None, :])
+
+
+def _subtree(model: mujoco.MjModel, root: int) -> npt.NDArray[np.intp]:
+    """Ids of a body and all bodies below it (children come after parents in MuJoCo)."""
+    inside = np.zeros(model.nbody, dtype=bool)
+    inside[root] = True
+    for body in range(root + 1, model.nbody):
+        inside[body] = inside[model.body_parentid[body]]
+    return np.flatnonzero(inside)

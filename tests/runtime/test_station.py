@@ -1,0 +1,191 @@
+"""The station in one process, stepped by a fake clock: real world, real chain, real rings."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.runtime.bus import Inputs
+from app.runtime.leaders import Leaders
+from app.runtime.loop_meter import SECTIONS
+from app.runtime.messages import (
+    ClearEStop,
+    Drive,
+    EStop,
+    Event,
+    Hand,
+    Heartbeat,
+    Keep,
+    Ok,
+    Perturb,
+    Refused,
+    ResetScene,
+    UseLeader,
+)
+from app.runtime.rundir import RunDir
+from app.runtime.station import Station
+from app.runtime.station_file import StationFile
+from devices import plugins
+from devices.clock import FakeClock
+from devices.errors import ConfigError
+from devices.mapping.chain import DriveChain
+from devices.ring import RingReader
+from devices.sim.world import World
+
+SCENE = "drawer"
+
+
+class Bench:
+    """A station with its clock, its events and readers of its rings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock()
+        self.events: list[Event] = []
+        self.run = RunDir.create(folder)
+        robot = plugins.load("robots", "openarm_v2")()
+        scene = plugins.load("scenes", SCENE)()
+        self.world = World(robot, scene, seed=1, clock=self.clock)
+        self.chain = DriveChain(robot, self.clock)
+        config = StationFile(scene=SCENE)
+        self.station = Station(
+            config, self.world, self.chain, Leaders({}), self.run, self.clock, self.events.append
+        )
+        self._seq = 0
+
+    def tick(self, n: int = 1, heartbeat: bool = True) -> None:
+        for _ in range(n):
+            self.clock.advance_s(0.004)
+            if heartbeat:
+                self.station.feed(Inputs(heartbeat=Heartbeat(self.clock.now_ns())))
+            self.station.tick()
+
+    def drive(self, x: float, clutch: bool = True) -> None:
+        hand = Hand(clutch=clutch, pose=(x, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0), grip=0.5)
+        self.station.feed(Inputs(drive=Drive("mouse", self._seq, self.clock.now_ns(), left=hand)))
+        self._seq += 1
+
+    def rows(self, stream: str) -> tuple[np.ndarray, np.ndarray]:
+        with RingReader(self.run.ring(stream)) as ring:
+            drained = ring.drain()
+            return drained.t_ns, drained.data
+
+    def close(self) -> None:
+        self.station.close()
+        self.run.leave()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+
+    folder = Path(tempfile.mkdtemp(prefix="td-", dir="/tmp"))
+    bench = Bench(folder)
+    yield bench
+    bench.close()
+    shutil.rmtree(folder)
+
+
+def test_every_promised_stream_comes_at_its_rate(bench: Bench) -> None:
+    bench.tick(250)
+    for name, rate in (("left_arm/q", 500), ("left_inner_pad/tactile", 125), ("sim/state", 500)):
+        t_ns, _ = bench.rows(name)
+        assert abs(len(t_ns) - rate) <= 2, name
+        assert set(np.diff(t_ns)) == {round(1e9 / rate)}, name
+    t_ns, rows = bench.rows("station/loop")
+    assert len(t_ns) == 250 and rows.shape[1] == len(SECTIONS)
+    assert len(bench.rows("left_arm/q_sent")[0]) == 250
+    assert len(bench.rows("left_arm/q_requested")[0]) == 0, "nobody asked for motion"
+    assert len(bench.rows("leader/left")[0]) == 0
+
+
+def test_a_hand_moves_the_tool_by_as_much_as_it_moved(bench: Bench) -> None:
+    bench.tick(10)
+    before = bench.world.observation(0).tool["left"].position
+    for step in range(150):
+        bench.drive(0.05 * min(1.0, step / 100))
+        bench.tick()
+    moved = bench.world.observation(0).tool["left"].position - before
+    np.testing.assert_allclose(moved, [0.05, 0.0, 0.0], atol=0.01)
+    assert bench.station.status().phase == "driving"
+    assert len(bench.rows("leader/left")[0]) > 100
+    assert len(bench.rows("left_arm/T_world_tool_requested")[0]) > 100
+
+
+def test_a_silent_hand_holds_until_the_clutch_is_pressed_afresh(bench: Bench) -> None:
+    bench.drive(0.0)
+    bench.tick(5)
+    bench.tick(60)  # 0.24 s without a reading
+    status = bench.station.status()
+    assert status.phase == "holding"
+    assert "no news" in status.arms[0].hold
+    bench.drive(0.1)
+    bench.tick(3)
+    assert not bench.station.status().arms[0].clutched, "never a silent re-clutch"
+    bench.drive(0.1, clutch=False)
+    bench.tick(3)
+    bench.drive(0.1)
+    bench.tick(3)
+    assert bench.station.status().arms[0].clutched
+
+
+def test_an_emergency_stop_is_latched(bench: Bench) -> None:
+    bench.drive(0.0)
+    bench.tick(3)
+    assert isinstance(bench.station.handle(EStop("test")), Ok)
+    for _ in range(50):
+        bench.drive(0.1)
+        bench.tick()
+    assert bench.station.status().phase == "estop"
+    _, sent = bench.rows("left_arm/q_sent")
+    assert np.ptp(sent[-5:], axis=0).max() == 0.0
+    bench.station.handle(ClearEStop())
+    bench.tick()
+    assert bench.station.status().phase == "holding"
+
+
+def test_without_heartbeat_it_holds_then_stops(bench: Bench) -> None:
+    bench.tick(150, heartbeat=False)  # 0.6 s
+    assert any("does not answer" in event.text for event in bench.events)
+    assert not bench.station.stopping
+    bench.tick(650, heartbeat=False)
+    assert "gone" in bench.station.stopping
+
+
+def test_reset_brings_the_arms_home_and_takes_the_seed(bench: Bench) -> None:
+    for step in range(100):
+        bench.drive(step * 5e-4)
+        bench.tick()
+    home = bench.world.robot.home["left"]
+    assert isinstance(bench.station.handle(ResetScene(7)), Ok)
+    bench.tick(2)
+    assert bench.station.status().seed == 7
+    np.testing.assert_allclose(bench.rows("left_arm/q")[1][-1], home, atol=1e-2)
+
+
+def test_what_cannot_be_done_is_said(bench: Bench) -> None:
+    with pytest.raises(ConfigError, match="moved_before_contact"):
+        bench.station.handle(Perturb("earthquake"))
+    with pytest.raises(ConfigError, match="window"):
+        bench.station.handle(UseLeader("telepathy"))
+    assert isinstance(bench.station.handle(Keep("success")), Refused)
+
+
+def test_a_pose_that_is_none_is_ignored(bench: Bench) -> None:
+    nonsense = Hand(clutch=True, pose=(0.0,) * 7)
+    bench.station.feed(Inputs(drive=Drive("mouse", 0, bench.clock.now_ns(), left=nonsense)))
+    bench.tick(3)
+    assert len(bench.rows("leader/left")[0]) == 0
+
+
+def test_a_machine_that_cannot_keep_up_says_so(bench: Bench) -> None:
+    bench.tick(5)
+    bench.clock.advance_s(0.2)
+    bench.tick()
+    slips = [event for event in bench.events if event.kind == "gap"]
+    assert slips and "behind" in slips[-1].text
+    t_ns, _ = bench.rows("left_arm/q")
+    assert (np.diff(t_ns) > 0).all(), "time never runs backwards"
