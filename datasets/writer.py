@@ -274,6 +274,7 @@ class EpisodeWriter:
             file.attrs["schema"] = layout.SCHEMA
             file.attrs["uid"] = self.uid
             file.attrs["start"] = _json(start).decode()
+            file.attrs["streams"] = _json([spec.to_dict() for spec in self._specs]).decode()
             file.attrs.create("stop", b"", dtype=f"S{layout.STOP_BYTES}")
             if provenance is not None:
                 file.create_group(layout.PROVENANCE).attrs["json"] = _json(provenance).decode()
