@@ -9,8 +9,6 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
-from datasets.journal import Journal
-
 from app.runtime import takes
 from app.runtime.child import Child, run_child
 from app.runtime.episode_start import ModelShelf, start_document
@@ -38,6 +36,7 @@ from app.runtime.rings import RingSet
 from app.runtime.take import Take
 from datasets import layout
 from datasets.dataset import Dataset
+from datasets.journal import Journal
 from datasets.writer import RESERVE_BYTES, EpisodeWriter
 from devices.clock import NS_PER_S, Clock, ClockAnchor, SystemClock
 from devices.errors import ConfigError, StreamError
@@ -200,7 +199,10 @@ class Recorder:
         self._takes += not request.practice
         self._sizes.clear()
         self._state = after
-        self._say("Practising; nothing is saved." if request.practice else "Recording.")
+        without = [name for name in self._rings if name not in rings]
+        missing = f", without {', '.join(without)}: nothing fills them" if without else ""
+        said = "Practising; nothing is saved" if request.practice else "Recording"
+        self._say(f"{said}{missing}.")
         return Ok(self._text, uid)
 
     def _pause(self, on: bool) -> Reply:
