@@ -36,6 +36,7 @@ class Studio:
         base: A folder for everything that the test leaves.
         cameras: Options of the synthetic cameras.
         station: Options of the synthetic station.
+        run_base: Where the run folder goes; default as in production.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class Studio:
         base: Path,
         cameras: dict[str, Any] | None = None,
         station: dict[str, Any] | None = None,
+        run_base: Path | None = None,
     ) -> None:
         self.base = base
         self.supervisor = Supervisor(
-            RunDir.create(base / "run"),
+            RunDir.create(run_base),
             [
                 ChildSpec("station", "tests.runtime.synthetic_station", station or {}),
                 ChildSpec("cameras", "app.runtime.synthetic_cameras", cameras or SMALL),
@@ -110,9 +112,11 @@ class Studio:
         self.until(lambda status: status.rows > rows)
         return uid
 
-    def until(self, happened: Callable[[RecorderStatus], bool]) -> RecorderStatus:
+    def until(
+        self, happened: Callable[[RecorderStatus], bool], patience_s: float = PATIENCE_S
+    ) -> RecorderStatus:
         """The first status that fits."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             self.supervisor.step(0.0)
             for status in self._statuses.poll(0.05):

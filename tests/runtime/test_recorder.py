@@ -35,7 +35,7 @@ from tests.runtime.studio import PATIENCE_S, Studio
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Studio]:
     (tmp_path / "run").mkdir()
-    with Studio(tmp_path) as studio:
+    with Studio(tmp_path, run_base=tmp_path / "run") as studio:
         yield studio
 
 
