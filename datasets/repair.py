@@ -64,8 +64,7 @@ def repair(path: Path) -> RepairReport:
         StorageError: If the file is being recorded, is no episode, or is damaged beyond what a
             crash of the recorder can do. It is unchanged then.
     """
-    if not path.exists():
-        raise StorageError(f"There is no episode {path}")
+    files.open_file(path).close()  # tells by name what is no episode at all
     try:
         lock = RecordingLock(path)
     except (BlockingIOError, PermissionError) as error:

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from datasets.library import Library
-
 from app.runtime.bus import Bus
 from app.runtime.messages import (
     Arm,
@@ -34,6 +32,7 @@ from app.runtime.messages import (
 )
 from app.runtime.rundir import RunDir
 from datasets.dataset import Dataset
+from datasets.library import Library
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import DeviceError, StreamError, TeledeckError
 from devices.leader import HandInput, LeaderInput

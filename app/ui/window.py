@@ -137,6 +137,7 @@ class MainWindow(QMainWindow):
             widget = self._places[place]
             widget.intended.connect(self.perform)
             widget.said.connect(lambda text: self.say(Said(text)))
+            widget.undoable.connect(lambda text: self.say(Said(text, "kept", undo=True)))
             self._stack.addWidget(widget)
         column.addWidget(self._stack, 1)
         self.status = StatusBar()
@@ -354,6 +355,7 @@ class MainWindow(QMainWindow):
     def _close_overlays(self) -> None:
         for overlay in self._overlays:
             overlay.dismiss()
+        self._places[self._place].uncover()
 
     def _open_task_sheet(self) -> None:
         recorder = self._session.recorder

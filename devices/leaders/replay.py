@@ -72,7 +72,8 @@ class ReplaySettings:
         speed, turn_speed: At most [m/s], [rad/s].
         near_m, near_rad: Error at which the start pose counts as reached.
         patience_s: Time without progress after which the approach is given up [s].
-        gap_s: Silence in the recording during which nobody held the device [s].
+        gap_s: Silence of a recorded hand after which it counts as parked; when all are silent,
+            nobody holds the device [s].
     """
 
     gain: float = 4.0
@@ -122,6 +123,11 @@ class ReplayLeader:
         self._best = np.inf
         self._patience_s = 0.0
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to play."""
+        return self.status.phase in ("done", "failed")
+
     def load(self, recording: Recording) -> None:
         """Play `recording` from its start with the next `connect`."""
         self._recording = recording
@@ -168,8 +174,11 @@ class ReplayLeader:
         self, recording: Recording, observation: Observation, now_ns: int
     ) -> dict[Side, HandInput | None]:
         limit = self.settings
-        step_s = 0.0 if self._last_ns is None else (now_ns - self._last_ns) / NS_PER_S
-        step_s = min(max(step_s, 0.0), 0.05)
+        if self._last_ns is None:
+            # Whoever drove before may have held the clutch: begin with a hand that does not.
+            self._last_ns = now_ns
+            return {side: HandInput(False, pose) for side, pose in self._hands.items()}
+        step_s = min(max((now_ns - self._last_ns) / NS_PER_S, 0.0), 0.05)
         self._last_ns = now_ns
         hands: dict[Side, HandInput | None] = {}
         arrived, total = True, 0.0
@@ -220,7 +229,9 @@ class ReplayLeader:
             row = int(np.searchsorted(track.t_ns, t_ns, side="right")) - 1
             if row < 0:
                 continue
-            silent &= t_ns - int(track.t_ns[row]) > self.settings.gap_s * NS_PER_S
+            if t_ns - int(track.t_ns[row]) > self.settings.gap_s * NS_PER_S:
+                continue
+            silent = False
             hands[side] = _hand(track.rows[row])
         return hands, not silent
 

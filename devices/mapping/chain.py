@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from devices.clock import Clock
+from devices.clock import NS_PER_S, Clock
 from devices.errors import ConfigError
 from devices.follower import ArmCommand, RobotCommand
 from devices.guard import Guard, GuardSettings, GuardState, Intervention, Measured
@@ -27,6 +27,7 @@ ChainPhase = Literal["holding", "driving", "homing", "estop"]
 
 CONTROL_HZ = 250.0
 _WORKSPACE_MARGIN = 0.005  # [m] kept inside the guard's box, so that the tool slides along it
+_JITTER_TICKS = 2.5  # how far the loop may run from its even rate before the clock counts
 _HOME_REACHED = 2e-3  # [rad]
 _HOME_PATIENCE_S = 1.0  # without progress
 
@@ -222,7 +223,7 @@ class DriveChain:
         )
         mapped_ns = self.clock.now_ns()
         self._state, command, interventions = self.guard.step(
-            self.state, request, measured or Measured(), begin_ns
+            self.state, request, measured or Measured(), self._paced(begin_ns)
         )
         for side in requested:
             hold[side] = self.state.arms[side].fresh
@@ -249,6 +250,14 @@ class DriveChain:
         )
 
     # ------------------------------------------------------------------ parts of a tick
+    def _paced(self, now_ns: int) -> int:
+        """Time of this tick for the guard [ns]: even steps while the loop keeps its rate on the
+        whole, so that a tick that comes late does not shake the arm; the clock where it does not.
+        """
+        period_ns = round(self.dt * NS_PER_S)
+        even_ns = self.state.t_ns + period_ns
+        return even_ns if abs(now_ns - even_ns) <= _JITTER_TICKS * period_ns else now_ns
+
     def _q_sent(self) -> FloatArray:
         return self.kinematics.stack({side: arm.q for side, arm in self.state.arms.items()})
 

@@ -75,9 +75,7 @@ class Drive:
         self.now_ns += tick_ns
         asked = {s: q for s, q in (("left", left), ("right", right)) if q is not None}
         request = (
-            RobotCommand(
-                self.now_ns - age_ns, **{s: ArmCommand(q, gap) for s, q in asked.items()}
-            )
+            RobotCommand(self.now_ns - age_ns, **{s: ArmCommand(q, gap) for s, q in asked.items()})
             if asked
             else None
         )

@@ -99,7 +99,7 @@ def test_out_of_reach_is_said_and_the_arm_comes_to_rest(ik):
 def test_a_parked_arm_does_not_move(ik):
     start = home(ik)
     target = ik.kinematics.tools(start)["left"]
-    target = Pose(target.position + [0.05, 0.0, 0.05], target.quat)
+    target = Pose(target.position + np.array([0.05, 0.0, 0.05]), target.quat)
     q, answer = follow(ik, start, {"left": target}, 100)
     right = ik.kinematics.columns["right"]
     assert np.array_equal(q[right], start[right]) and "right" not in answer.blocked
@@ -109,7 +109,7 @@ def test_a_parked_arm_does_not_move(ik):
 
 def test_the_same_question_has_the_same_answer(ik):
     target = ik.kinematics.tools(home(ik))["left"]
-    target = Pose(target.position + [0.02, 0.0, 0.0], target.quat)
+    target = Pose(target.position + np.array([0.02, 0.0, 0.0]), target.quat)
     first = ik.solve(home(ik), {"left": target})
     ik.solve(home(ik) + 0.1, {"right": target})
     second = ik.solve(home(ik), {"left": target})

@@ -57,7 +57,7 @@ def test_the_next_right_thing_leads_through_a_take() -> None:
 
     assert said("idle") == ("Get ready", "take_arm")
     assert said("armed") == ("Record", "take_start")
-    assert said("recording") == ("Stop", "take_stop")
+    assert said("recording") == ("End take", "take_stop")
     assert said("stopped") == ("Keep as success", "take_success")
     assert said("failed") == ("Get ready", "take_arm")
     assert said("stopped", practice=True) == ("Get ready", "take_arm")

@@ -7,7 +7,8 @@ from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.runtime.messages import RecorderStatus, StationStatus
-from app.ui import look, state as states
+from app.ui import look
+from app.ui import state as states
 from app.ui.action import Intent, UiState, key_caps, take_runs, take_waits
 from app.ui.actions import by_id, tooltip
 from app.ui.look import DARK, SIZES, Tone

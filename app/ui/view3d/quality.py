@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from devices.sim.render import is_software
 
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """What one frame is drawn with.
