@@ -67,7 +67,7 @@ class MainWindow(QMainWindow):
         sounds: Sounds,
     ) -> None:
         super().__init__()
-        self._session = session
+        self.session = session
         self._places = dict(places)
         self._settings_file = settings
         self.settings: Settings = settings.load()
@@ -144,7 +144,7 @@ class MainWindow(QMainWindow):
         frame.addWidget(self.status)
         self.toast = Toast(root)
         self.toast.undo_pressed.connect(lambda: self.perform(Intent("undo")))
-        self.chooser = Chooser(self._session, lambda: self.settings.recent)
+        self.chooser = Chooser(self.session, lambda: self.settings.recent)
         self.help = HelpOverlay(root)
         self.palette_overlay = CommandPalette(root, self.chooser.choices)
         self.palette_overlay.chosen.connect(self.perform)
@@ -167,7 +167,7 @@ class MainWindow(QMainWindow):
     def step(self) -> None:
         """One frame: hear the session, let the place draw, renew the texts now and then."""
         self.hitches.tick(time.monotonic_ns())
-        self._session.poll()
+        self.session.poll()
         self._places[self._place].tick()
         self._frame += 1
         if self._frame % REFRESH_EVERY == 0:
@@ -175,14 +175,14 @@ class MainWindow(QMainWindow):
 
     def refresh(self) -> None:
         """Show the newest statuses everywhere."""
-        station, recorder = self._session.station, self._session.recorder
+        station, recorder = self.session.station, self.session.recorder
         self._hear_events()
         self._had_station = self._had_station or station is not None
         state = self.ui_state()
         self.header.refresh(state, station, recorder)
         self.status.show_station(station)
         self.status.show_recorder(recorder)
-        self.status.show_cameras(self._session.camera)
+        self.status.show_cameras(self.session.camera)
         if self._frame % 60 == 0:
             hitches = self.hitches.read()
             self.status.show_screen(hitches.max_ms, hitches.p99_ms)
@@ -199,9 +199,9 @@ class MainWindow(QMainWindow):
     def ui_state(self) -> UiState:
         """What decides which actions are possible now."""
         station, recorder, library = (
-            self._session.station,
-            self._session.recorder,
-            self._session.library,
+            self.session.station,
+            self.session.recorder,
+            self.session.library,
         )
         base = UiState(
             place=self._place,
@@ -216,11 +216,11 @@ class MainWindow(QMainWindow):
         return self._places[self._place].describe(base)
 
     def _hear_events(self) -> None:
-        fresh = self._session.events_seen - self._events_seen
-        self._events_seen = self._session.events_seen
+        fresh = self.session.events_seen - self._events_seen
+        self._events_seen = self.session.events_seen
         if fresh <= 0:
             return
-        for event in list(self._session.events)[-fresh:]:
+        for event in list(self.session.events)[-fresh:]:
             if event.kind == "fault":
                 self._last_fault = event.text
                 self._sounds.play("fault")
@@ -358,7 +358,7 @@ class MainWindow(QMainWindow):
         self._places[self._place].uncover()
 
     def _open_task_sheet(self) -> None:
-        recorder = self._session.recorder
+        recorder = self.session.recorder
         if recorder is not None:
             self.task_sheet.open_with(recorder.task, "", recorder.target)
 
