@@ -30,7 +30,7 @@ class PatchSampler:
         self._triangle = _subdivision()
         self._line = (np.arange(_LINE_SAMPLES) + 0.5) / _LINE_SAMPLES
 
-    def samples(self, points: FloatArray, load: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def samples(self, points: FloatArray, center: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Places that share the load, and their shares.
 
         The patch is the convex hull of the points under even pressure. If the centre of pressure
@@ -39,13 +39,11 @@ class PatchSampler:
 
         Args:
             points: Contact points [m], shape (n, 2), n >= 2.
-            load: Normal force of each, >= 0 and not all zero [N], shape (n,).
+            center: Centre of pressure [m], shape (2,). Outside the hull it bears all by itself.
 
         Returns:
-            Places (m, 2) [m] inside the hull, and shares (m,) that sum to one; their mean is the
-            centre of pressure `load @ points / load.sum()`.
+            Places (m, 2) [m] and shares (m,) that sum to one; their mean is the centre.
         """
-        center = load @ points / load.sum()
         hull = _ordered(points)
         middle = hull.mean(axis=0)
         following = np.roll(hull, -1, axis=0)
@@ -72,7 +70,7 @@ class PatchSampler:
         middle = (start + end) / 2
         half = float(np.linalg.norm(end - start)) / 2
         offset = center - middle
-        outward = float(np.linalg.norm(offset)) / half if half > 1e-9 else 0.0
+        outward = float(np.linalg.norm(offset)) / half if half > 1e-9 else 1.0
         shares = np.full(_LINE_SAMPLES, 1.0 / _LINE_SAMPLES)
         return _shrunk(places, middle, offset, outward), shares
 

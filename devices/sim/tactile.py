@@ -55,13 +55,17 @@ class SpreadTable:
         self._scale = (nodes - 1) / (self.high - self.low)
         self._rows = np.stack([_tilted(positions, point, spread) for point in at])
 
+    def clip(self, points: FloatArray) -> FloatArray:
+        """Points [m] within what the taxels can tell."""
+        return np.clip(points, self.low, self.high)
+
     def weights(self, points: FloatArray) -> FloatArray:
         """Weights of points [m], shape (m,); points beyond the rim count at the rim.
 
         Returns:
             Shape (m, n); each row sums to one.
         """
-        index = (np.clip(points, self.low, self.high) - self.low) * self._scale
+        index = (self.clip(points) - self.low) * self._scale
         left = np.minimum(index.astype(np.intp), len(self._rows) - 2)
         part = (index - left)[:, None]
         return (1.0 - part) * self._rows[left] + part * self._rows[left + 1]
@@ -198,10 +202,12 @@ class TouchReader:
             channels = np.stack([load, push[:, 1], push[:, 0]], axis=1)
             field += self._spread(pad, where, channels)
             return
-        places, shares = self._patch.samples(where, load)
+        center = load @ where / total
+        along_rows, along_columns = self._tables[pad]
+        felt = np.column_stack([along_columns.clip(where[:, 0]), along_rows.clip(where[:, 1])])
+        places, shares = self._patch.samples(felt, center)
         channels = shares[:, None] * np.array([total, push[:, 1].sum(), push[:, 0].sum()])
         # What shear turns about the centre of pressure: a swirl that adds no force.
-        center = load @ where / total
         arm, reach = where - center, places - center
         torsion = float((arm[:, 0] * push[:, 1] - arm[:, 1] * push[:, 0]).sum())
         gyration = float(shares @ (reach**2).sum(axis=1))
