@@ -245,3 +245,7 @@ def _refuse_foreign_datasets() -> None:
             f"teledeck: the package 'datasets' at {Path(datasets.__file__).parent} is not "
             "Teledeck's. Install Teledeck in an environment of its own (make run does)."
         )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -51,7 +52,7 @@ def open_file(path: Path) -> h5py.File:
 def _open_hdf5(path: Path) -> h5py.File:
     try:
         # A file whose writer lives or was killed opens only as a reader beside the writer.
-        swmr = _is_marked_open(path)
+        swmr = is_marked_open(path)
         return h5py.File(path, "r", libver="latest", swmr=swmr)
     except OSError as error:
         raise StorageError(
@@ -60,7 +61,7 @@ def _open_hdf5(path: Path) -> h5py.File:
         ) from error
 
 
-def _is_marked_open(path: Path) -> bool:
+def is_marked_open(path: Path) -> bool:
     """Whether the superblock says that a writer has the file open.
 
     HDF5 File Format Specification 3.0, section II.A, superblock versions 2 and 3: byte 8 is the
@@ -104,42 +105,78 @@ def stream_groups(file: h5py.File) -> dict[str, h5py.Group]:
     return found
 
 
-def committed(file: h5py.File, groups: dict[str, h5py.Group]) -> tuple[int, dict[str, int]]:
+def committed(file: h5py.File) -> tuple[int, dict[str, int]]:
     """How much of a file is whole: bytes of `/events` and rows per stream.
 
     The last whole row of `/commits` says it. A file without commits (written in one go by another
     program) is as long as its datasets.
 
     Raises:
-        StorageError: If the file holds fewer rows than were committed.
+        StorageError: If the last commit cannot be understood.
     """
-    lengths = {
-        name: min(len(group[layout.TIMES]), len(group[layout.ROWS]))
-        for name, group in groups.items()
-    }
-    events = len(file[layout.EVENTS]) if layout.EVENTS in file else 0
     if layout.COMMITS not in file:
-        return events, lengths
+        return lengths(file)
     table = file[layout.COMMITS]
-    names = [name for name in layout_columns(table) if name in groups]
+    names = _committed_streams(table)
+    number = whole_commits(file)
+    if number == 0:
+        return 0, dict.fromkeys(names, 0)
+    row = [int(value) for value in table[number - 1]]
+    if len(row) != len(names) + len(layout.commit_columns(())):
+        raise StorageError(f"The columns of /commits in {file.filename} are not what they say")
+    return row[2], dict(zip(names, row[3:-1], strict=True))
+
+
+def lengths(file: h5py.File) -> tuple[int, dict[str, int]]:
+    """How long the datasets are: bytes of `/events` and rows per stream."""
+    events = len(file[layout.EVENTS]) if layout.EVENTS in file else 0
+    return events, {
+        name: min(len(group[layout.TIMES]), len(group[layout.ROWS]))
+        for name, group in stream_groups(file).items()
+    }
+
+
+def check_lengths(file: h5py.File) -> None:
+    """Compare what was committed with what is there.
+
+    Raises:
+        StorageError: If the file holds less: something else than a crash happened to it.
+    """
+    (event_bytes, rows), (events_there, rows_there) = committed(file), lengths(file)
+    short = [name for name, count in rows.items() if count > rows_there.get(name, 0)]
+    if short or event_bytes > events_there:
+        raise StorageError(
+            f"{file.filename} holds less than was committed ({', '.join(short) or 'events'})",
+            next_step="Restore it from a backup; it was not changed",
+        )
+
+
+def whole_commits(file: h5py.File) -> int:
+    """Number of the last row of `/commits` that was written to its end; 0 if there is none."""
+    table = file[layout.COMMITS]
     for number in range(len(table), 0, -1):
         row = table[number - 1]
         if row[0] == row[-1] == number:
-            rows = dict(zip(names, (int(n) for n in row[3:-1]), strict=True))
-            short = [name for name in names if rows[name] > lengths[name]]
-            if short or row[2] > events:
-                raise StorageError(
-                    f"{file.filename} holds less than was committed ({', '.join(short)})",
-                    next_step="Restore it from a backup; it was not changed",
-                )
-            return int(row[2]), rows
-    return 0, dict.fromkeys(groups, 0)
+            return number
+    return 0
 
 
-def layout_columns(table: h5py.Dataset) -> tuple[str, ...]:
-    """Names of the streams in the columns of `/commits`."""
-    columns = json.loads(table.attrs["columns"])
-    return tuple(str(name) for name in columns[3:-1])
+def _committed_streams(table: h5py.Dataset) -> tuple[str, ...]:
+    """Streams in the columns of `/commits`; layout.commit_columns says where they are."""
+    return tuple(str(name) for name in json.loads(table.attrs["columns"])[3:-1])
+
+
+def let_go(file: h5py.File) -> None:
+    """Close a file that can no longer be written to.
+
+    HDF5 2.0 crashes the process some time after a close that could not write. So whatever it
+    still wants to write goes nowhere; the file on the disk stays as the last good write left it.
+    """
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, file.id.get_vfd_handle(), inheritable=False)
+        os.close(nowhere)
+        file.close()
 
 
 def living_writer(path: Path) -> bool:

@@ -100,7 +100,7 @@ class VideoEncoder:
                 f"A frame is {rgb.shape} {rgb.dtype}", allowed=[f"{self._shape} uint8"]
             )
         # OpenCV's conversion takes a quarter of the time of swscale's; both are BT.601, limited.
-        planes = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
+        planes = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.pts = self._count
         self._count += 1

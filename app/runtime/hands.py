@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from devices.mapping.chain import Tick
 
 from app.runtime.messages import Drive, Hand
 from app.runtime.outlet import Outlet
 from devices.leader import SIDES, HandInput, LeaderInput, Side
+from devices.mapping.chain import Tick
 from devices.pose import Pose
 from devices.stream import FloatArray, StreamSpec
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from devices.leaders.remote import RemoteLeader
-
 from devices.errors import ConfigError, TeledeckError
 from devices.leader import Leader
+from devices.leaders.remote import RemoteLeader
 
 LeaderFactory = Callable[[str], Leader]
 

@@ -85,14 +85,6 @@ class Perturb(Message, frozen=True):
     name: str
 
 
-# ----------------------------------------------------------------------- requests to supervisor
-class RestartStation(Message, frozen=True):
-    """End the station and its cameras and start them anew, with this scene and first seed."""
-
-    scene: str
-    seed: int = 1
-
-
 # ------------------------------------------------------------------------- requests to recorder
 Verdict = Literal["success", "failure"]
 
@@ -136,9 +128,10 @@ class Discard(Message, frozen=True):
 
 # ----------------------------------------------------------------------- requests to supervisor
 class Restart(Message, frozen=True):
-    """Start a child that has ended, or end and start one that hangs."""
+    """Start a child that has ended, or end and start one that runs, with changed options."""
 
     child: str
+    options: dict[str, str | int | float] = {}
 
 
 # ----------------------------------------------------------------------------- requests, shared
@@ -158,7 +151,6 @@ Request = (
     | UseLeader
     | SetDriving
     | Perturb
-    | RestartStation
     | OpenDataset
     | Arm
     | Start

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from devices.guard import Measured
-from devices.mapping.chain import DriveChain, Tick
-from devices.mapping.clutch import Driving
 
 from app.runtime.bus import Inputs
 from app.runtime.hands import command_specs, leader_input, publish_commands
@@ -41,7 +38,10 @@ from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from devices.clock import NS_PER_S, Clock
 from devices.errors import ConfigError, TeledeckError
+from devices.guard import Measured
 from devices.leader import SIDES, LeaderInput, Observation, Side
+from devices.mapping.chain import DriveChain, Tick
+from devices.mapping.clutch import Driving
 from devices.sim.world import World
 
 HOLD_AFTER_NS: Final = NS_PER_S // 2

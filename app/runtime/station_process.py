@@ -10,8 +10,6 @@ from typing import Any
 
 import mujoco
 
-from devices.mapping.chain import DriveChain
-
 from app.runtime import station_file
 from app.runtime.child import Child, run_child
 from app.runtime.leaders import LeaderFactory, Leaders
@@ -22,6 +20,7 @@ from devices import plugins
 from devices.clock import NS_PER_S, SystemClock
 from devices.errors import ConfigError
 from devices.leader import Leader
+from devices.mapping.chain import DriveChain
 from devices.sim.build import build_for
 from devices.sim.world import World
 

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.runtime.bus import Bus
+from app.runtime.child import EXIT_REFUSED
 from app.runtime.crash import CrashReport, keep_report
 from app.runtime.messages import (
     Event,
@@ -30,15 +31,11 @@ from app.runtime.messages import (
     Reply,
     Request,
     Restart,
-    RestartStation,
     Shutdown,
 )
 from app.runtime.rundir import RunDir
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError
-
-SCENE_CHILDREN = ("station", "cameras")
-"""Children that RestartStation ends and starts, with `scene` and `seed` in their options."""
 
 _TERM_S = 1.0  # between SIGTERM and SIGKILL
 _RESTART_WINDOW_S = 60.0
@@ -53,7 +50,8 @@ class ChildSpec:
         module: What `python -m` runs; its main function is `app.runtime.child.run_child`.
         options: Passed to the child as JSON.
         essential: Its end, good or bad, ends the run (the window).
-        restarts: How often a minute it is started again by itself after a crash.
+        restarts: How often a minute it is started again by itself after a crash; not after it has
+            said why it cannot run.
         answers: It serves requests, so that it can be asked to end.
         stop_s: How long a graceful end may take [s].
     """
@@ -233,17 +231,13 @@ class Supervisor:
             case Shutdown():
                 self._ending = True
                 return Ok("Everything is being closed.")
-            case Restart(child=name):
+            case Restart(child=name, options=changes):
                 if name not in self._specs:
                     raise ConfigError(f"There is no process '{name}'", allowed=self._specs)
+                spec = self._specs[name]
+                self._specs[name] = replace(spec, options={**spec.options, **changes})
                 self._to_restart = (name,)
                 return Ok(f"The {name} starts again.")
-            case RestartStation(scene=scene, seed=seed):
-                self._to_restart = tuple(name for name in SCENE_CHILDREN if name in self._specs)
-                for name in self._to_restart:
-                    options = {**self._specs[name].options, "scene": scene, "seed": seed}
-                    self._specs[name] = replace(self._specs[name], options=options)
-                return Ok(f"The station starts again with the scene '{scene}'.")
         return Refused(f"The supervisor has no {type(request).__name__}.")
 
     def _on_end(self, name: str) -> None:
@@ -253,7 +247,7 @@ class Supervisor:
         self._report(name, status)
         if spec.essential:
             self._ending = True
-        elif status != 0 and self._may_restart(spec):
+        elif status not in (0, EXIT_REFUSED) and self._may_restart(spec):
             self.start(name)
 
     def _may_restart(self, spec: ChildSpec) -> bool:

@@ -15,12 +15,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from app.runtime.camera_outlet import CameraOutlet
 from app.runtime.child import Child, run_child
-from app.runtime.messages import CameraStatus, Ok, Ping, Refused, Reply, Request, Shutdown
-from app.runtime.rings import RingSet, ring_capacity
-from devices.clock import NS_PER_S, Clock, SystemClock
-from devices.ring import RingWriter
-from devices.stream import StreamSpec
+from devices.clock import NS_PER_S, SystemClock
 
 ImageArray = npt.NDArray[np.uint8]
 
@@ -28,7 +25,6 @@ CODE_COLUMNS = 12
 CODE_ROWS = 2
 """24 bits, most significant first, in two rows of blocks over the upper quarter of the picture."""
 
-_STATUS_NS = NS_PER_S // 20
 _BACKGROUNDS = 16
 
 
@@ -71,62 +67,23 @@ def _block(picture: ImageArray) -> tuple[int, int]:
 
 
 class SyntheticCameras:
-    """Rings full of numbered pictures. `step` publishes one picture a camera.
+    """Numbered pictures, the number being that of the row they shall be stored in.
 
     Args:
-        child: Folder and bus.
         options: What to show.
-        clock: The clock of the samples.
     """
 
-    def __init__(self, child: Child, options: SyntheticOptions, clock: Clock) -> None:
-        self._child = child
-        self._clock = clock
-        self._options = options
-        self._server = child.bus.server("cameras")
-        self._publisher = child.bus.publisher("cameras")
-        self._rings = RingSet(child.run, clock)
-        shape = (options.height, options.width, 3)
-        self._backgrounds = _backgrounds(shape)
-        self._writers: list[RingWriter] = []
-        for name in options.names:
-            spec = StreamSpec(
-                f"{name}/rgb", shape, "uint8", "RGB", name, options.rate_hz, kind="image"
-            )
-            path = child.run.ring(spec.name)
-            self._writers.append(RingWriter(path, spec, ring_capacity(spec)))
-        self._next_status_ns = 0
+    def __init__(self, options: SyntheticOptions) -> None:
+        self._names = options.names
+        self._number = 0
+        self._backgrounds = _backgrounds((options.height, options.width, 3))
 
-    def step(self) -> None:
-        """Publish the next picture of every camera, answer requests, tell the status."""
-        now = self._clock.now_ns()
-        for writer in self._writers:
-            picture = self._backgrounds[writer.head % _BACKGROUNDS]
-            draw_code(picture, writer.head)
-            writer.publish(now, picture)
-        self._server.poll(self._answer)
-        self._rings.refresh()
-        if now >= self._next_status_ns:
-            self._next_status_ns = now + _STATUS_NS
-            mine = {writer.spec.name for writer in self._writers}
-            health = tuple(one for one in self._rings.health({}) if one.name in mine)
-            self._publisher.send(
-                CameraStatus(now, "none", "synthetic", health, "Numbered test pictures")
-            )
-
-    def close(self) -> None:
-        self._rings.close()
-        for writer in self._writers:
-            writer.close()
-
-    def _answer(self, request: Request) -> Reply:
-        match request:
-            case Ping():
-                return Ok()
-            case Shutdown():
-                self._child.stop("Asked to end")
-                return Ok()
-        return Refused(f"Cameras have no {type(request).__name__}.")
+    def next(self) -> dict[str, ImageArray]:
+        """The next picture, the same for every camera."""
+        picture = self._backgrounds[self._number % _BACKGROUNDS]
+        draw_code(picture, self._number)
+        self._number += 1
+        return dict.fromkeys(self._names, picture)
 
 
 def _backgrounds(shape: Sequence[int]) -> list[ImageArray]:
@@ -147,12 +104,16 @@ def work(child: Child) -> None:
     """Publish at the wished rate until the child shall stop."""
     options = msgspec.convert(child.options, SyntheticOptions)
     clock = SystemClock()
-    cameras = SyntheticCameras(child, options, clock)
-    with contextlib.closing(cameras):
+    cameras = SyntheticCameras(options)
+    with contextlib.closing(CameraOutlet(child, clock)) as outlet:
+        outlet.renderer, outlet.detail = "none", "synthetic"
+        outlet.text = "Numbered test pictures."
+        outlet.open(options.names, options.width, options.height, options.rate_hz)
         period_ns = round(NS_PER_S / options.rate_hz)
         next_ns = clock.now_ns()
         while not child.stopping.is_set():
-            cameras.step()
+            outlet.publish(clock.now_ns(), cameras.next())
+            outlet.serve()
             next_ns = max(next_ns + period_ns, clock.now_ns() - period_ns)
             clock.sleep_until_ns(next_ns)
 

@@ -7,9 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from datasets.dataset import Dataset
-from datasets.library import Library
-
 from app.runtime.bus import Bus
 from app.runtime.messages import (
     Arm,
@@ -28,12 +25,14 @@ from app.runtime.messages import (
     Refused,
     Reply,
     Request,
-    RestartStation,
+    Restart,
     Start,
     StationStatus,
     Stop,
 )
 from app.runtime.rundir import RunDir
+from datasets.dataset import Dataset
+from datasets.library import Library
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import DeviceError, StreamError, TeledeckError
 from devices.leader import HandInput, LeaderInput
@@ -165,7 +164,7 @@ class Session:
     def request(self, request: Request, timeout_s: float = 1.0) -> Reply:
         """Ask the station or the recorder, whoever it concerns. Silence becomes Refused."""
         child = "recorder" if isinstance(request, _TO_RECORDER) else "station"
-        if isinstance(request, RestartStation):
+        if isinstance(request, Restart):
             child = "supervisor"
         try:
             return self._clients[child].request(request, timeout_s)
@@ -174,7 +173,7 @@ class Session:
 
     def load_scene(self, scene: str, seed: int = 1) -> Reply:
         """Start the station anew with another scene; rings and models change with it."""
-        return self.request(RestartStation(scene=scene, seed=seed), timeout_s=10.0)
+        return self.request(Restart("station", {"scene": scene, "seed": seed}), timeout_s=10.0)
 
     def open_dataset(self, path: Path, task: str = "", target: int = 0) -> Reply:
         """Open or create a dataset for the next takes and for the Library."""

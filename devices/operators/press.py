@@ -48,8 +48,10 @@ class Press:
         return float(self._senses.force(self._hand.side)[2])
 
     def over(self, spot: FloatArray, height: float) -> Pose:
-        """Hand pose with the tip `height` [m] above a spot (x, y) of the seen surface."""
-        at = self._senses.pose(self._surface).apply(np.array([*spot, height]))
+        """Hand pose with the tip `height` [m] above a spot of the seen surface, told as (x, y) or,
+        where it is not flat, (x, y, z) [m]."""
+        x, y, *z = spot
+        at = self._senses.pose(self._surface).apply(np.array([x, y, sum(z) + height]))
         return Pose(at + self._reach, self._hand.pose.quat)
 
     def land(self, spot: FloatArray) -> Script:
@@ -73,24 +75,28 @@ class Press:
             yield
 
     def stroke(self, spots: Sequence[FloatArray], speed: float) -> Script:
-        """Slide through spots (x, y) of the seen surface, from rest to rest.
+        """Slide through spots of the seen surface, resting at each.
 
         By feel, the hand waits wherever the force is wrong, until it is right again.
         """
-        for start, goal in zip(spots[:-1], spots[1:], strict=True):
-            start, goal = np.asarray(start), np.asarray(goal)
-            way = float(np.linalg.norm(goal - start))
-            duration, t_s = max(PEAK * way / speed, 0.05), 0.0
-            while t_s < duration:
-                t_s += self._senses.dt * self._ease()
-                spot = start + minimum_jerk(t_s / duration) * (goal - start)
-                self._slide_to(spot)
-                if self._touch:
-                    self._follow_force()
-                else:
-                    below = self.over(spot, -self._depth).position[2]
-                    self._hand.nudge(np.array([0.0, 0.0, below - self._hand.pose.position[2]]))
-                yield
+        for leg in zip(spots[:-1], spots[1:], strict=True):
+            yield from self.along(np.array(leg), speed)
+
+    def along(self, line: FloatArray, speed: float) -> Script:
+        """Slide along a line of spots, shape (n, 2 or 3) [m], in one stroke from rest to rest."""
+        way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+        duration, t_s = max(PEAK * float(way[-1]) / speed, 0.05), 0.0
+        while t_s < duration:
+            t_s += self._senses.dt * self._ease()
+            here = minimum_jerk(t_s / duration) * way[-1]
+            spot = np.array([np.interp(here, way, column) for column in line.T])
+            self._slide_to(spot)
+            if self._touch:
+                self._follow_force()
+            else:
+                below = self.over(spot, -self._depth).position[2]
+                self._hand.nudge(np.array([0.0, 0.0, below - self._hand.pose.position[2]]))
+            yield
 
     def lift(self, height: float = 0.04) -> Script:
         """Off the surface."""

@@ -17,19 +17,28 @@ from devices.touch import PadGeometry
 if TYPE_CHECKING:
     from devices.robots.openarm import OpenArmV2
 
-# Gains of the position servos: (kp [N m/rad], kv [N m s/rad]) a motor type. The kp are those at which
-# the arm follows a teleoperator crisply while the motors stay inside their torque; kv is chosen for
-# a damping ratio near one with the reflected inertia of the outstretched arm.
+# Gains of the position servos: (kp [N m/rad], kv [N m s/rad]) a joint. With them a joint is at 95 %
+# of a small step after 0.1 s and overshoots by less than 3 %, and a hand pressing 1 mm too far
+# pushes with a few newtons only.
 _GAINS = {
-    1: (500.0, 30.0),
-    2: (500.0, 30.0),
-    3: (300.0, 20.0),
-    4: (300.0, 20.0),
-    5: (90.0, 3.0),
-    6: (90.0, 3.0),
-    7: (90.0, 3.0),
+    1: (600.0, 22.0),
+    2: (600.0, 22.0),
+    3: (400.0, 15.0),
+    4: (400.0, 15.0),
+    5: (100.0, 2.0),
+    6: (100.0, 2.0),
+    7: (100.0, 2.0),
 }
 _GRIPPER_GAIN = (60.0, 1.0)
+
+# The pedestal as boxes, low and high corner [m]: a foot, a slender column and the shoulders' block,
+# measured on the package's collision mesh. The mesh itself would collide as its convex hull, which
+# fills the space beside the column where elbows go.
+_PEDESTAL_BOXES = {
+    "foot": ((-0.155, -0.095, 0.0), (0.095, 0.095, 0.047)),
+    "column": ((-0.032, -0.032, 0.047), (0.032, 0.032, 0.600)),
+    "block": ((-0.085, -0.080, 0.600), (0.065, 0.080, 0.773)),
+}
 
 _VISUAL_GROUP, _COLLISION_GROUP, _SITE_GROUP = 2, 3, 4
 
@@ -77,15 +86,10 @@ def _package_arms() -> mujoco.MjSpec:
     for body in spec.bodies[1:]:
         body.gravcomp = 1.0  # the real controller feeds the arm's weight forward
 
-    black = spec.add_material(name="pedestal", rgba=[0.16, 0.17, 0.19, 1], specular=0.3)
+    black = spec.add_material(name="pedestal", rgba=[0.23, 0.245, 0.265, 1], specular=0.35)
     looks = spec.add_mesh(
         name="pedestal",
         file=str(v2.asset_path("assets/visual/body/body_link0.stl")),
-        scale=[0.001] * 3,
-    )
-    shape = spec.add_mesh(
-        name="pedestal_collision",
-        file=str(v2.asset_path("assets/collision/body_link0_symp.stl")),
         scale=[0.001] * 3,
     )
     body = spec.worldbody.add_body(name="pedestal")
@@ -99,15 +103,18 @@ def _package_arms() -> mujoco.MjSpec:
         group=_VISUAL_GROUP,
         mass=0,
     )
-    body.add_geom(
-        name="pedestal_collision",
-        type=mujoco.mjtGeom.mjGEOM_MESH,
-        meshname=shape.name,
-        group=_COLLISION_GROUP,
-        priority=1,
-        condim=3,
-        mass=0,
-    )
+    for part, (low, high) in _PEDESTAL_BOXES.items():
+        low, high = np.array(low), np.array(high)
+        body.add_geom(
+            name=f"pedestal_{part}",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=(high - low) / 2,
+            pos=(high + low) / 2,
+            group=_COLLISION_GROUP,
+            priority=1,
+            condim=3,
+            mass=0,
+        )
     return spec
 
 
@@ -124,8 +131,8 @@ def _servos(spec: mujoco.MjSpec, robot: OpenArmV2) -> None:
 def _materials(spec: mujoco.MjSpec) -> None:
     """The package's materials, graded so that the robot reads as anodised metal and satin black."""
     looks = {
-        "matte_black": ([0.115, 0.12, 0.13, 1], 0.35, 0.35),
-        "pale_silver": ([0.80, 0.81, 0.83, 1], 0.75, 0.75),
+        "matte_black": ([0.185, 0.195, 0.21, 1], 0.45, 0.35),
+        "pale_silver": ([0.70, 0.72, 0.75, 1], 0.6, 0.6),
         "metal_silver": ([0.58, 0.60, 0.63, 1], 0.9, 0.8),
     }
     for name, (rgba, specular, shininess) in looks.items():
@@ -134,9 +141,7 @@ def _materials(spec: mujoco.MjSpec) -> None:
         material.specular = specular
         material.shininess = shininess
         material.reflectance = 0.0
-    spec.add_material(
-        name="pad_housing", rgba=[0.07, 0.075, 0.085, 1], specular=0.5, shininess=0.6
-    )
+    spec.add_material(name="pad_housing", rgba=[0.07, 0.075, 0.085, 1], specular=0.5, shininess=0.6)
     texture = spec.add_texture(
         name="pad_gel",
         type=mujoco.mjtTexture.mjTEXTURE_2D,
@@ -150,6 +155,7 @@ def _materials(spec: mujoco.MjSpec) -> None:
 
 
 _GEL_PIXELS = (192, 256)  # rows, columns
+_GEL_COLOR = (0.90, 0.76, 0.71, 1.0)
 
 
 def _gel_picture(pad: PadGeometry) -> np.ndarray:
@@ -186,9 +192,18 @@ def _tool(base: mujoco.MjsBody, name: str) -> None:
 
 
 def _wrist_camera(spec: mujoco.MjSpec, side: str) -> None:
+    """Above the palm, in the middle, looking down between the pads; up is the gripper's +x."""
     camera = spec.camera(f"camera_wrist_{side}")
     camera.name = f"wrist_{side}"
     camera.resolution = [640, 480]
+    camera.fovy = 62.0
+    eye, target = np.array([0.086, 0.0, -0.082]), np.array([mount._JAW_X, 0.0, -0.182])
+    back = (eye - target) / np.linalg.norm(eye - target)
+    right = np.cross([1.0, 0.0, 0.0], back)
+    right /= np.linalg.norm(right)
+    camera.pos = eye
+    camera.quat = quat_from_matrix(np.stack([right, np.cross(back, right), back], axis=1))
+    camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
 
 
 def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
@@ -227,8 +242,21 @@ def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
         size=[half_width, half_height, half_depth],
         pos=at(0, 0, -half_depth),
         quat=quat,
-        material="pad_gel",
+        rgba=_GEL_COLOR,
         **touch,
+    )
+    # The printed markers: a film on the face, because a texture covers all sides of a box.
+    finger.add_geom(
+        name=f"{jaw.pad}_markers",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[half_width, half_height, 1e-4],
+        pos=at(0, 0, 0),
+        quat=quat,
+        material="pad_gel",
+        contype=0,
+        conaffinity=0,
+        mass=0,
+        group=_VISUAL_GROUP,
     )
     # The tip: the gel goes round the edge, so that pressing with closed fingers is felt.
     along_x = rotation @ np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
@@ -238,7 +266,7 @@ def _pad(spec: mujoco.MjSpec, jaw: mount._Jaw, pad: PadGeometry) -> None:
         size=[radius, half_width - radius, 0],
         pos=at(0, half_height, -radius),
         quat=quat_from_matrix(along_x),
-        rgba=[0.86, 0.72, 0.67, 1],
+        rgba=_GEL_COLOR,
         **touch,
     )
     depth = 0.0042
@@ -264,7 +292,9 @@ def _pad_in_finger(jaw: mount._Jaw) -> tuple[FloatArray, FloatArray]:
     """
     s = jaw.sign
     rotation = np.array([[-s, 0, 0], [0, 0, -s], [0, -1, 0]])  # columns: x, y, z of the pad
-    position = np.array([0.0, s * (mount._PARALLEL_GAP / 2 - mount._JAW_PIVOT_Y), -mount._PAD_REACH])
+    position = np.array(
+        [0.0, s * (mount._PARALLEL_GAP / 2 - mount._JAW_PIVOT_Y), -mount._PAD_REACH]
+    )
     turn = -s * mount._PARALLEL_ANGLE
     c, t = math.cos(turn), math.sin(turn)
     back = np.array([[1, 0, 0], [0, c, -t], [0, t, c]])

@@ -135,7 +135,7 @@ def _welded(
     vertices: FloatArray, faces: npt.NDArray[np.int32]
 ) -> tuple[FloatArray, npt.NDArray[np.int32]]:
     """One vertex a place (to a micrometre), no faces without area."""
-    places, first, index = np.unique(
+    _, first, index = np.unique(
         np.round(vertices * 1e6).astype(np.int64), axis=0, return_index=True, return_inverse=True
     )
     faces = index.reshape(-1)[faces].astype(np.int32)
@@ -156,7 +156,8 @@ def _creased(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> _Mesh:
         for vertex in corner:
             around[vertex].append(face)
     seen: dict[tuple[int, bytes], int] = {}
-    out_vertices, out_normals = [], []
+    out_vertices: list[FloatArray] = []
+    out_normals: list[FloatArray] = []
     out_faces = np.empty_like(faces)
     for face, corner in enumerate(faces):
         for k, vertex in enumerate(corner):

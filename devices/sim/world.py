@@ -341,7 +341,12 @@ class World:
             field = (self.robot.pads[pad].rows, self.robot.pads[pad].columns, 3)
             specs += [
                 StreamSpec(
-                    f"{pad}_pad/tactile", field, "float32", "N", f"{pad}_pad", touch_hz,
+                    f"{pad}_pad/tactile",
+                    field,
+                    "float32",
+                    "N",
+                    f"{pad}_pad",
+                    touch_hz,
                     kind="touch",
                 ),
                 StreamSpec(

@@ -21,7 +21,6 @@ from app.runtime.messages import (
     Refused,
     Request,
     Restart,
-    RestartStation,
     Shutdown,
     Stop,
 )
@@ -135,7 +134,7 @@ def test_requests_and_events_of_the_supervisor(
         assert b"station starts again" in ask(Restart("station"))  # type: ignore[operator]
         step_until(supervisor, lambda: supervisor.pid("station") != pid)
         pid = supervisor.pid("station")
-        assert b"Ok" in ask(RestartStation("peel", 7))  # type: ignore[operator]
+        assert b"Ok" in ask(Restart("station", {"scene": "peel", "seed": 7}))  # type: ignore[operator]
         step_until(supervisor, lambda: supervisor.pid("station") != pid)
         command = Path(f"/proc/{supervisor.pid('station')}/cmdline").read_text()
         assert '"scene": "peel", "seed": 7' in command

@@ -69,3 +69,34 @@ def _decor(
         mass=0,
         **where,
     )
+
+
+def plate(
+    spec: mujoco.MjSpec, name: str, half: tuple[float, float, float], corner: float
+) -> str:
+    """Add the mesh of a plate with rounded corners, and return its name.
+
+    Args:
+        half: Half size [m].
+        corner: Radius of the corners [m]; the upper edge is chamfered by a tenth of it.
+    """
+    turn = np.linspace(0, np.pi / 2, 6)
+    outline = []
+    for quarter, (sx, sy) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
+        middle = np.array([sx * (half[0] - corner), sy * (half[1] - corner)])
+        angle = turn + quarter * np.pi / 2
+        outline.append(middle + corner * np.column_stack([np.cos(angle), np.sin(angle)]))
+    rim = np.vstack(outline)
+    chamfer = 0.1 * corner
+    inner = rim * (1 - chamfer / np.array(half[:2]))
+    layers = [(rim, -half[2]), (rim, half[2] - chamfer), (inner, half[2])]
+    points = np.vstack([np.column_stack([xy, np.full(len(xy), z)]) for xy, z in layers])
+    spec.add_mesh(name=name, uservert=points.ravel())
+    return name
+
+
+def mesh(
+    body: mujoco.MjsBody, name: str, at: Sequence[float], material: str
+) -> mujoco.MjsGeom:
+    """A mesh at a place of the body."""
+    return _decor(body, mujoco.mjtGeom.mjGEOM_MESH, (0, 0, 0), material, pos=at, meshname=name)

@@ -14,9 +14,9 @@ TABLE_CENTER = (0.47, 0.0)  # [m] x, y in the world
 TABLE_HALF = (0.41, 0.55)  # [m]
 _TABLE_THICKNESS = 0.035  # [m]
 
-FRONT_CAMERA_FROM = (1.12, 0.0, 0.93)  # [m]
-FRONT_CAMERA_AT = (0.30, 0.0, 0.50)  # [m]
-FRONT_CAMERA_FOVY = 46.0  # [deg]
+FRONT_FROM = (1.10, 0.0, 0.96)  # [m]
+FRONT_AT = (0.27, 0.0, 0.53)  # [m]
+_FRONT_FOVY = 42.0  # [deg]
 
 # One palette for everything that scenes put on the table.
 PALETTE: dict[str, tuple[float, float, float, float]] = {
@@ -32,11 +32,20 @@ PALETTE: dict[str, tuple[float, float, float, float]] = {
 }
 
 
-def furnish_room(spec: mujoco.MjSpec) -> None:
+def furnish_room(
+    spec: mujoco.MjSpec,
+    *,
+    front_from: tuple[float, float, float] = FRONT_FROM,
+    front_at: tuple[float, float, float] = FRONT_AT,
+) -> None:
     """Add floor, table, lights, sky, the camera `front` and the palette's materials to a spec.
 
     The table's body is `table`, its collision geom `table_top`. Materials: `wood`, `floor` and one
     a colour of PALETTE, by its name.
+
+    Args:
+        front_from: Where the front camera stands [m, world].
+        front_at: What it looks at [m, world].
     """
     _materials(spec)
     _light(spec)
@@ -45,8 +54,8 @@ def furnish_room(spec: mujoco.MjSpec) -> None:
         name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.05], material="floor"
     )
     _table(spec)
-    camera = world.add_camera(name="front", pos=FRONT_CAMERA_FROM, fovy=FRONT_CAMERA_FOVY)
-    camera.quat = look_at(np.array(FRONT_CAMERA_FROM), np.array(FRONT_CAMERA_AT))
+    camera = world.add_camera(name="front", pos=front_from, fovy=_FRONT_FOVY)
+    camera.quat = look_at(np.array(front_from), np.array(front_at))
     camera.resolution = [640, 480]
     spec.stat.center = [0.30, 0.0, 0.50]
     spec.stat.extent = 1.2
@@ -66,8 +75,8 @@ def _materials(spec: mujoco.MjSpec) -> None:
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=[0.30, 0.33, 0.37],
-        rgb2=[0.10, 0.115, 0.135],
+        rgb1=[0.46, 0.50, 0.55],
+        rgb2=[0.20, 0.225, 0.26],
         width=256,
         height=256,
     )
@@ -118,9 +127,9 @@ def _light(spec: mujoco.MjSpec) -> None:
     look.quality.offsamples = 4
     look.map.znear = 0.02
     look.map.zfar = 30.0
-    getattr(look, "global_").offwidth = 1920
-    getattr(look, "global_").offheight = 1200
-    look.rgba.haze = [0.12, 0.135, 0.155, 1]
+    look.global_.offwidth = 1920
+    look.global_.offheight = 1200
+    look.rgba.haze = [0.30, 0.33, 0.37, 1]
     world = spec.worldbody
     spot = mujoco.mjtLightType.mjLIGHT_SPOT
     world.add_light(
@@ -128,7 +137,7 @@ def _light(spec: mujoco.MjSpec) -> None:
         type=spot,
         pos=[1.1, 0.9, 2.2],
         dir=[-0.42, -0.45, -0.95],
-        diffuse=[0.72, 0.69, 0.64],
+        diffuse=[0.60, 0.575, 0.535],
         specular=[0.35, 0.34, 0.32],
         cutoff=55,
         exponent=1.0,
@@ -139,8 +148,17 @@ def _light(spec: mujoco.MjSpec) -> None:
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         pos=[0.5, -1.5, 1.6],
         dir=[-0.25, 0.75, -0.6],
-        diffuse=[0.20, 0.22, 0.26],
+        diffuse=[0.24, 0.265, 0.31],
         specular=[0.05, 0.05, 0.06],
+        castshadow=False,
+    )
+    world.add_light(
+        name="rim",
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        pos=[-1.2, 0.3, 2.0],
+        dir=[0.75, -0.15, -0.6],
+        diffuse=[0.24, 0.25, 0.27],
+        specular=[0.30, 0.31, 0.34],
         castshadow=False,
     )
 
@@ -192,16 +210,19 @@ def _noise(rng: np.random.Generator, height: int, width: int, cells: tuple[int, 
 def _wood(height: int, width: int) -> npt.NDArray[np.uint8]:
     """Pale oak boards, grain along the picture's width. Same picture every time."""
     rng = np.random.default_rng(7)
-    grain = 0.55 * _noise(rng, height, width, (90, 5)) + 0.45 * _noise(rng, height, width, (210, 9))
-    bands = _noise(rng, height, width, (14, 3))
-    figure = 0.5 + 0.5 * np.sin(2 * np.pi * (9 * bands + 0.6 * grain))
-    boards = 5
-    row = np.arange(height) * boards // height
-    tone = rng.uniform(-0.035, 0.035, boards)[row][:, None]
-    light = 0.80 + tone + 0.055 * (figure - 0.5) - 0.075 * (grain - 0.5)
-    edge = np.minimum(np.arange(height) * boards % height, -np.arange(height) * boards % height)
-    light = light * np.where(edge < boards * 1.2, 0.80, 1.0)[:, None]
-    color = light[..., None] * np.array([0.86, 0.70, 0.52])
+    boards = 6
+    board = np.arange(height) * boards // height
+    shift = rng.integers(0, width, boards)[board]
+    columns = (np.arange(width)[None, :] + shift[:, None]) % width
+    fine = _noise(rng, height, width, (256, 6))
+    fibre = _noise(rng, height, width, (128, 24))
+    cloud = _noise(rng, height, width, (24, 2))
+    grain = np.take_along_axis(0.5 * fine + 0.2 * fibre + 0.3 * cloud, columns, axis=1)
+    tone = rng.uniform(-0.03, 0.03, boards)[board][:, None]
+    light = 0.93 + tone - 0.17 * (grain - 0.5)
+    seam = np.minimum(np.arange(height) * boards % height, -np.arange(height) * boards % height)
+    light = light * np.where(seam < boards * 1.1, 0.84, 1.0)[:, None]
+    color = light[..., None] * np.array([0.77, 0.665, 0.545])
     return np.asarray(np.clip(color * 255, 0, 255), dtype=np.uint8)
 
 
@@ -209,6 +230,6 @@ def _concrete(size: int) -> npt.NDArray[np.uint8]:
     """A calm grey floor. Same picture every time."""
     rng = np.random.default_rng(11)
     cloud = 0.6 * _noise(rng, size, size, (6, 6)) + 0.4 * _noise(rng, size, size, (40, 40))
-    light = 0.285 + 0.05 * (cloud - 0.5)
+    light = 0.40 + 0.05 * (cloud - 0.5)
     color = light[..., None] * np.array([0.96, 0.99, 1.04])
     return np.asarray(np.clip(color * 255, 0, 255), dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""Collect: drive the robot, feel the contact on the screen, record demonstrations."""
