@@ -33,7 +33,7 @@ class Drawer:
     force_band: tuple[float, float] | None = None
 
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec, front_from=(0.66, -0.86, 0.98), front_at=(0.30, -0.04, 0.50))
+        furnish_room(spec, front_from=(0.30, -0.98, 1.00), front_at=(0.31, -0.05, 0.49))
         borrow(spec, "articulated_scene.xml", ("cabinet_drawer",))
         _CABINET.free(spec)
         spec.nuserdata = max(spec.nuserdata, 2)
