@@ -37,10 +37,10 @@ class Drawer:
         borrow(spec, "articulated_scene.xml", ("cabinet_drawer",))
         _CABINET.free(spec)
         spec.nuserdata = max(spec.nuserdata, 2)
-        looks = {"drawer_box": "sky", "drawer_front": "teal"}
+        looks = {"drawer_box": "paper", "drawer_front": "paper"}
         for geom in spec.body(_CABINET.body).find_all("geom"):
             name = geom.name.removeprefix(PREFIX)
-            geom.material = looks.get(name, "graphite" if "handle" in name else "paper")
+            geom.material = looks.get(name, "graphite" if "handle" in name else "teal")
             geom.rgba = [0.5, 0.5, 0.5, 1.0]  # MuJoCo's default: the material decides
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
