@@ -147,12 +147,12 @@ class Recorder:
         if not request.path:
             raise ConfigError("No dataset was named", next_step="Give the path of its folder")
         dataset = Dataset.open_or_create(request.path)
-        self._journal = Journal(dataset)
+        self._journal = Journal(dataset.journal, request.operator)
         self._dataset = dataset
         self._opened = request
         self._task = request.task
         self._takes = len(dataset.uids())
-        self._kept = self._journal.kept()
+        self._kept = self._count_kept(self._journal)
         self._take_over()
         self._say(f"Recording into {dataset.root}.")
         return Ok(self._text)
@@ -199,7 +199,10 @@ class Recorder:
         self._takes += not request.practice
         self._sizes.clear()
         self._state = after
-        self._say("Practising; nothing is saved." if request.practice else "Recording.")
+        without = [name for name in self._rings if name not in rings]
+        missing = f", without {', '.join(without)}: nothing fills them" if without else ""
+        said = "Practising; nothing is saved" if request.practice else "Recording"
+        self._say(f"{said}{missing}.")
         return Ok(self._text, uid)
 
     def _pause(self, on: bool) -> Reply:
@@ -233,7 +236,7 @@ class Recorder:
         if not self._practice:
             assert self._journal is not None
             self._journal.verdict(take.uid, request.verdict, request.note)
-            self._kept = self._journal.kept()
+            self._kept = self._count_kept(self._journal)
         self._state = after
         said = "Practice is never saved." if self._practice else f"Kept as {request.verdict}."
         self._take_over()
@@ -247,7 +250,7 @@ class Recorder:
             take.end("discarded", "Discarded by the operator", self._clock.now_ns())
             if not self._practice:
                 assert self._journal is not None
-                self._journal.trash(take.uid)
+                self._journal.delete(take.uid)
         self._state = after
         self._take_over()
         self._say("Disarmed." if take is None else "Discarded. It can be brought back.")
@@ -257,6 +260,12 @@ class Recorder:
         """The take that the state table says there is."""
         assert self._take is not None
         return self._take
+
+    @staticmethod
+    def _count_kept(journal: Journal) -> int:
+        """Episodes that somebody decided to keep, as a success or as a failure."""
+        states = journal.state.episodes.values()
+        return sum(state.judged and not state.deleted for state in states)
 
     def _take_over(self) -> None:
         """The present take needs no more decisions; it may still be closing its file."""

@@ -128,6 +128,7 @@ def _player() -> Iterator[Action]:
         kind="toggle",
         icon="skip-forward-circle",
         hint="After each verdict the next episode opens.",
+        checked=lambda s: s.auto_advance,
     )
     yield row(
         "player.close",
@@ -143,7 +144,6 @@ def _verdicts() -> Iterator[Action]:
         for verdict, key, title, icon in (
             ("success", "P", "Success", "check-circle"),
             ("failure", "X", "Failure", "x-circle"),
-            ("unsure", "U", "Undecided", "question"),
         ):
             yield Action(
                 f"{context}.{verdict}",

@@ -31,6 +31,15 @@ _GAINS = {
 }
 _GRIPPER_GAIN = (60.0, 1.0)
 
+# The pedestal as boxes, low and high corner [m]: a foot, a slender column and the shoulders' block,
+# measured on the package's collision mesh. The mesh itself would collide as its convex hull, which
+# fills the space beside the column where elbows go.
+_PEDESTAL_BOXES = {
+    "foot": ((-0.155, -0.095, 0.0), (0.095, 0.095, 0.047)),
+    "column": ((-0.032, -0.032, 0.047), (0.032, 0.032, 0.600)),
+    "block": ((-0.085, -0.080, 0.600), (0.065, 0.080, 0.773)),
+}
+
 _VISUAL_GROUP, _COLLISION_GROUP, _SITE_GROUP = 2, 3, 4
 
 # Friction of silicone gel on smooth solids: sliding [1], torsional and rolling [m].
@@ -83,11 +92,6 @@ def _package_arms() -> mujoco.MjSpec:
         file=str(v2.asset_path("assets/visual/body/body_link0.stl")),
         scale=[0.001] * 3,
     )
-    shape = spec.add_mesh(
-        name="pedestal_collision",
-        file=str(v2.asset_path("assets/collision/body_link0_symp.stl")),
-        scale=[0.001] * 3,
-    )
     body = spec.worldbody.add_body(name="pedestal")
     body.add_geom(
         name="pedestal_visual",
@@ -99,15 +103,18 @@ def _package_arms() -> mujoco.MjSpec:
         group=_VISUAL_GROUP,
         mass=0,
     )
-    body.add_geom(
-        name="pedestal_collision",
-        type=mujoco.mjtGeom.mjGEOM_MESH,
-        meshname=shape.name,
-        group=_COLLISION_GROUP,
-        priority=1,
-        condim=3,
-        mass=0,
-    )
+    for part, (low, high) in _PEDESTAL_BOXES.items():
+        low, high = np.array(low), np.array(high)
+        body.add_geom(
+            name=f"pedestal_{part}",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=(high - low) / 2,
+            pos=(high + low) / 2,
+            group=_COLLISION_GROUP,
+            priority=1,
+            condim=3,
+            mass=0,
+        )
     return spec
 
 

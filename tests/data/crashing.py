@@ -36,8 +36,15 @@ class Survivor:
     was_open: bool
 
 
-def kill_once(dataset: Dataset, rng: random.Random, extra: int) -> Survivor:
+def kill_once(dataset: Dataset, rng: random.Random, extra: int, longest_s: float = 3.2) -> Survivor:
     """Start a recorder, kill it at a random moment, repair, check everything.
+
+    Args:
+        dataset: Where it records.
+        rng: Chooses the moment.
+        extra: Streams beside the three that are checked.
+        longest_s: Latest moment. A take lasts three seconds, so that a longer one also meets the
+            end of a take and the beginning of the next.
 
     Raises:
         AssertionError: If anything is lost that should not be, or any earlier file changed.
@@ -52,7 +59,7 @@ def kill_once(dataset: Dataset, rng: random.Random, extra: int) -> Survivor:
     assert child.stdout is not None
     with child.stdout:
         assert child.stdout.readline(), "the recorder did not begin"
-        time.sleep(rng.uniform(0.0, 1.5) if rng.random() < 0.8 else rng.uniform(2.8, 3.2))
+        time.sleep(rng.uniform(0.0, longest_s))
         child.send_signal(signal.SIGKILL)
         killed_ns = time.monotonic_ns()
         child.wait()

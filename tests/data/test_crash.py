@@ -1,0 +1,27 @@
+"""SIGKILL: the file opens, half a second is the most that is lost, nothing else is touched.
+
+`python -m tests.benchmarks.crash --kills 200` does the same at length and
+measures the loss; that a commit is due every quarter of a second is asserted with a fake clock.
+"""
+
+from __future__ import annotations
+
+import random
+
+from datasets.dataset import Dataset
+from datasets.index import EpisodeIndex
+from tests.data.crashing import kill_once
+
+KILLS = 25
+
+
+def test_kills_at_random_moments(dataset: Dataset) -> None:
+    rng = random.Random(0)
+    survivors = [kill_once(dataset, rng, extra=4, longest_s=0.9) for _ in range(KILLS)]
+    open_ones = [survivor for survivor in survivors if survivor.was_open]
+    assert len(open_ones) > KILLS // 2
+    assert sum(survivor.rows for survivor in open_ones) > 0
+    index = EpisodeIndex(dataset)
+    index.refresh()
+    assert index.complaints == ()
+    assert len(index.facts) == len(dataset.uids()) >= KILLS
