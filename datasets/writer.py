@@ -55,6 +55,7 @@ class EpisodeWriter:
         uid: Its name.
         path: Its file.
         reserve_bytes: As given; may be changed at any time.
+        next_flush_ns: When the next flush is due [ns, monotonic].
 
     Raises:
         StorageError: If the file cannot be made, naming the reason and the next step.
@@ -107,7 +108,7 @@ class EpisodeWriter:
                 f"Episode {self.path} cannot be made: {reason(error)}",
                 next_step="Check that the folder exists, can be written to and has room",
             ) from error
-        self._next_flush_ns = clock.now_ns() + self._flush_ns
+        self.next_flush_ns = clock.now_ns() + self._flush_ns
 
     # ------------------------------------------------------------------------------ recording
     def append(
@@ -161,19 +162,9 @@ class EpisodeWriter:
         line = _json({"t_ns": int(t_ns), "kind": kind, "text": text, "data": dict(data or {})})
         self._event_lines.append(line + b"\n")
 
-    def pause(self, t_ns: int) -> None:
-        """Mark the beginning of a pause [ns, monotonic]; append nothing until `resume`."""
-        self.event("label", "Paused", t_ns, {"pause": True})
-
-    def resume(self, t_ns: int) -> None:
-        """Mark the end of a pause. Rows that were not recorded meanwhile are no gap."""
-        self.event("label", "Resumed", t_ns, {"pause": False})
-        for track in self._tracks.values():
-            track.expect_any()
-
     def tick(self) -> None:
         """Flush if it is time to. Call it also while nothing arrives."""
-        if self._clock.now_ns() >= self._next_flush_ns:
+        if self._clock.now_ns() >= self.next_flush_ns:
             self.flush()
 
     def flush(self) -> None:
@@ -183,7 +174,7 @@ class EpisodeWriter:
             StorageError: If that fails, or room gets short. What was committed stays readable.
         """
         self._refuse_if_over()
-        self._next_flush_ns = self._clock.now_ns() + self._flush_ns
+        self.next_flush_ns = self._clock.now_ns() + self._flush_ns
         try:
             self._sync.check()
             self._check_still_there()

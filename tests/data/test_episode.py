@@ -124,19 +124,17 @@ def test_flushes_by_the_clock(dataset: Dataset) -> None:
     writer.stop("stopped")
 
 
-def test_a_pause_is_no_gap(dataset: Dataset) -> None:
-    clock = FakeClock()
-    writer = EpisodeWriter(dataset, UID, [SMALL], {}, clock)
+def test_a_jump_in_the_numbers_is_a_gap(dataset: Dataset) -> None:
+    writer = EpisodeWriter(dataset, UID, [SMALL], {}, FakeClock())
     row = np.zeros((1, 2), np.float32)
-    writer.append("hand/q", [1], row, 0)
-    writer.pause(2)
-    writer.resume(50)
-    writer.append("hand/q", [51], row, 49)
-    writer.append("hand/q", [53], row, 51)
-    assert writer.dropped == {"hand/q": 1}
+    writer.append("hand/q", [1], row, 7)
+    writer.append("hand/q", [3], row, 10)
+    assert writer.dropped == {"hand/q": 2} and writer.rows == {"hand/q": 2}
     writer.stop("stopped")
     with Episode.open(writer.path) as episode:
-        assert [event.kind for event in episode.events] == ["label", "label", "gap"]
+        (event,) = episode.events
+        assert (event.kind, event.t_ns) == ("gap", 3)
+        assert event.data == {"stream": "hand/q", "missing": 2, "row": 1}
 
 
 @pytest.mark.parametrize(

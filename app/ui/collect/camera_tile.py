@@ -63,6 +63,10 @@ class CameraTile(QWidget):
                 Qt.TransformationMode.FastTransformation,
             ).convertToFormat(QImage.Format.Format_RGB32)
         self._picture, self._rate, self._stale = picture, rate_hz, stale
+        if picture is not None:
+            height, width = picture.rgb.shape[:2]
+            rate = f"{rate_hz:.1f} Hz, " if rate_hz is not None else ""
+            self.setToolTip(f"{self._title}: {width} × {height}, {rate}{picture.age_ms:.0f} ms old")
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -107,6 +111,8 @@ class CameraTile(QWidget):
             facts = f"{rate}{self._picture.age_ms:.0f} ms"
             if metrics.horizontalAdvance(self._title + facts) > frame.width() - 24:
                 facts = f"{self._rate:.0f} Hz" if self._rate is not None else ""
+            if metrics.horizontalAdvance(self._title + facts) > frame.width() - 20:
+                facts = ""  # the tile's tool tip and the status bar tell it
         base = frame.bottom() - 7
         strip = QRectF(frame.left(), frame.bottom() - 21, frame.width(), 21)
         clip = QPainterPath()

@@ -126,14 +126,14 @@ class CollectPlace(PlaceWidget):
         touch.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.touch_panel = TouchPanel()
         touch.body.addWidget(self.touch_panel)
-        column.addWidget(touch, 5)
+        column.addWidget(touch, 6)
         plots = Card(padding=12)
         self.force_plot = TracePlot("Force at the wrists", "N", top=10.0)
         self.gap_plot = TracePlot("Gripper gap", "mm", top=100.0, digits=0)
         self.progress_plot = TracePlot("Progress", "%", top=100.0, digits=0)
         for plot in (self.force_plot, self.gap_plot, self.progress_plot):
             plots.body.addWidget(plot)
-        column.addWidget(plots, 5)
+        column.addWidget(plots, 4)
         loop = Card(padding=12)
         self.loop_bar = LoopBar()
         loop.body.addWidget(self.loop_bar)
@@ -146,6 +146,8 @@ class CollectPlace(PlaceWidget):
         self._column.setFixedWidth(width)
         inner = width - 3 * SIZES.unit
         self._tiles.setFixedHeight(round(inner * 2 / 3 * 3 / 4))
+        # The bar of the take tells the progress too; a low window has better use for the room.
+        self.progress_plot.setVisible(self.height() > 760)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if watched is self.view and event is not None:

@@ -161,4 +161,4 @@ def _millimetres(gap: npt.NDArray[Any]) -> FloatArray:
 
 
 def _percent(progress: npt.NDArray[Any]) -> FloatArray:
-    return 100.0 * np.asarray(progress, dtype=np.float64)[:, 0]
+    return 100.0 * np.clip(np.asarray(progress, dtype=np.float64)[:, 0], 0.0, 1.0)

@@ -133,7 +133,7 @@ class TakeBar(QWidget):
         self.primary.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.primary.clicked.connect(self._press)
         self.stop = Button(
-            "Stop", kind="danger", icon="hand-palm", large=True, hint=tooltip(by_id("safety.estop"))
+            "E-stop", kind="danger", icon="hand-palm", large=True, hint=tooltip(by_id("safety.estop"))
         )
         self.stop.setAccessibleName("Emergency stop")
         self.stop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -178,7 +178,7 @@ class TakeBar(QWidget):
         self.instruction.setText(words)
         known = station is not None
         done = station is not None and station.success
-        value = station.progress if station is not None else 0.0
+        value = max(0.0, station.progress) if station is not None else 0.0
         self.progress.setVisible(known)
         self.progress.show_value(value, done)
         self.percent.setText("✓ Done" if done else f"{value:.0%}" if known else "")
@@ -213,7 +213,7 @@ class TakeBar(QWidget):
         self.failure.setEnabled(take_runs(state) or take_waits(state))
         self.discard.setEnabled(by_id("take.discard").enabled(state))
         self.stop.setEnabled(state.station not in ("", "estop"))
-        self.stop.setText("Stopped" if state.station == "estop" else "Stop")
+        self.stop.setText("Stopped" if state.station == "estop" else "E-stop")
 
 
 def _column() -> QVBoxLayout:

@@ -162,8 +162,7 @@ class ArPainter:
         size = float(np.linalg.norm(np.asarray(wrench)[:3]))
         colour = QColor(BAND_COLOURS[ar.band_word(size, touch.band)])
         a, b = QPointF(ends[0, 0], ends[0, 1]), QPointF(ends[1, 0], ends[1, 1])
-        self._arrow(a, b, QColor(0, 0, 0, 150), 7.5)
-        self._arrow(a, b, colour, 4.0)
+        self._arrow(a, b, colour, 4.5)
         self._label(b, f"{size:.1f} N", colour)
 
     def _contacts(self) -> None:
@@ -203,7 +202,7 @@ class ArPainter:
         """Three arrows and three rings, quiet until the pointer is on one."""
         centre = QPointF(marks.centre[0], marks.centre[1])
         part = grip.part if grip is not None and grip.side == side else ""
-        colours = (QColor("#ff8f84"), QColor("#9fdc8c"), QColor("#86b9ff"))
+        colours = (QColor(DARK.axis_x), QColor(DARK.axis_y), QColor(DARK.axis_z))
         self._p.setBrush(Qt.BrushStyle.NoBrush)
         for axis, name in enumerate("xyz"):
             hot = part == f"turn_{name}"
@@ -222,8 +221,7 @@ class ArPainter:
             colour.setAlpha(255 if hot else 215)
             # Begin outside the gripper: the body is for dragging, and stays visible.
             start = centre + (tip - centre) * 0.42
-            self._arrow(start, tip, QColor(0, 0, 0, 120), 5.0)
-            self._arrow(start, tip, colour, 3.6 if hot else 2.2)
+            self._arrow(start, tip, colour, 4.2 if hot else 2.8)
         if part == "body" or held:
             colour = QColor(_hand(side))
             colour.setAlpha(230)
@@ -235,6 +233,9 @@ class ArPainter:
         """The colour scale of the field, in the lower left corner."""
         left, top = SIZES.gap, self._height - 34.0
         bar = QRectF(left, top + 16, 120, 6)
+        self._p.setPen(Qt.PenStyle.NoPen)
+        self._p.setBrush(QColor(14, 17, 21, 150))
+        self._p.drawRoundedRect(QRectF(left - 8, top - 4, 180, 34), 5, 5)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for stop in range(0, 256, 32):
             red, green, blue = (int(c) for c in heat_table()[stop])
@@ -253,22 +254,31 @@ class ArPainter:
         return self._frame.viewpoint.project(points, self._width, self._height)
 
     def _arrow(self, a: QPointF, b: QPointF, colour: QColor, width: float) -> None:
+        """An arrow with a dark lining, so that it stands out from whatever is behind it."""
         line = QLineF(a, b)
         length = line.length()
         if length < 1.0:
             return
-        head = min(length, 3.2 * width)
+        head = min(length, 3.4 * width)
         along = (b - a) / length
         across = QPointF(-along.y(), along.x())
         neck = b - along * head
-        self._p.setPen(_pen(colour, width))
-        if length > head:
-            self._p.drawLine(QLineF(a, neck))
-        path = QPainterPath(b)
-        path.lineTo(neck + across * head * 0.55)
-        path.lineTo(neck - across * head * 0.55)
-        path.closeSubpath()
-        self._p.fillPath(path, colour)
+        shape = QPainterPath(a + across * width / 2)
+        for point in (
+            neck + across * width / 2,
+            neck + across * head * 0.52,
+            b,
+            neck - across * head * 0.52,
+            neck - across * width / 2,
+            a - across * width / 2,
+        ):
+            shape.lineTo(point)
+        shape.closeSubpath()
+        lining = QColor(0, 0, 0, round(0.6 * colour.alpha()))
+        self._p.setPen(_pen(lining, 2.4))
+        self._p.setBrush(Qt.BrushStyle.NoBrush)
+        self._p.drawPath(shape)
+        self._p.fillPath(shape, colour)
 
     def _label(self, at: QPointF, text: str, colour: QColor) -> None:
         self._p.setFont(look.font("strong"))

@@ -19,7 +19,8 @@ HAND_RGB: dict[Side, tuple[float, float, float]] = {
     "right": (1.0, 0xAB / 255, 0x6B / 255),
 }
 ALPHA = {"resting": 0.16, "hover": 0.42, "held": 0.34}
-START_RGBA = (0.62, 0.86, 0.80, 0.26)
+START_RGBA = (0.40, 0.62, 0.58, 0.30)
+_UNDER_LIGHT = 0.62  # lamps add to a colour until it clips; this much of it keeps its hue
 
 _STATE = int(mujoco.mjtState.mjSTATE_INTEGRATION)
 _VISIBLE_GROUPS = 3  # MuJoCo shows geom groups 0, 1, 2 unless told otherwise
@@ -63,6 +64,7 @@ class GhostMaker:
         shift = (ghost.pose @ tool.inverse()).to_matrix()
         rotation, offset = shift[:3, :3], shift[:3, 3]
         rgba = np.array([*HAND_RGB[ghost.side], ALPHA[ghost.look]], dtype=np.float32)
+        rgba[:3] *= _UNDER_LIGHT
         for piece in self._pieces[ghost.side]:
             position = rotation @ data.geom_xpos[piece.geom] + offset
             matrix = rotation @ data.geom_xmat[piece.geom].reshape(3, 3)
@@ -102,22 +104,28 @@ def _is_there(ghost: FloatArray, real: FloatArray) -> bool:
 
 
 def _gripper(model: mujoco.MjModel, body: str) -> tuple[_Piece, ...]:
+    """The pieces of a gripper: its collision shapes, which are closed and plain, where it has any.
+    The shapes that are seen have screws and slots, and see-through they are a heap of shards."""
     root = model.body(body).id
     pieces = []
+    solid = False
     for geom in range(model.ngeom):
         owner = int(model.geom_bodyid[geom])
         while owner not in (root, 0):
             owner = int(model.body_parentid[owner])
-        if owner != root or model.geom_group[geom] >= _VISIBLE_GROUPS:
+        if owner != root:
             continue
-        if model.geom_rgba[geom][3] == 0.0:
+        collides = bool(model.geom_contype[geom] or model.geom_conaffinity[geom])
+        seen = model.geom_group[geom] < _VISIBLE_GROUPS and model.geom_rgba[geom][3] > 0.0
+        if not (collides or seen):
             continue
         mesh = model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_MESH
         # An MjvGeom names a mesh by twice its number; odd numbers are convex hulls.
         dataid = 2 * int(model.geom_dataid[geom]) if mesh else -1
         size = np.array(model.geom_size[geom])
-        pieces.append(_Piece(geom, int(model.geom_type[geom]), size, dataid))
-    return tuple(pieces)
+        pieces.append((collides, _Piece(geom, int(model.geom_type[geom]), size, dataid)))
+        solid = solid or collides
+    return tuple(piece for collides, piece in pieces if collides == solid)
 
 
 def _append(
@@ -142,6 +150,6 @@ def _append(
     )
     geom.dataid = dataid
     geom.category = mujoco.mjtCatBit.mjCAT_DECOR
-    geom.emission = 0.35
+    geom.emission = 0.3
     geom.specular = 0.0
     scene.ngeom += 1

@@ -248,7 +248,8 @@ class SceneView(QWidget):
             words = f"Software rendering · {info.detail} detail"
             if info.scale < 1.0:
                 words += f" · {info.scale:.0%} resolution"
-            self._say(painter, f"{words} · {info.fps:.0f} fps", DARK.faint)
+            rate = "at rest" if info.still else f"{info.fps:.0f} fps"
+            self._say(painter, f"{words} · {rate}", DARK.faint)
 
     def _say(self, painter: QPainter, text: str, colour: str, *, middle: bool = False) -> None:
         painter.setFont(look.font("title" if middle else "caption"))
