@@ -79,7 +79,8 @@ def repair(path: Path) -> RepairReport:
     try:
         with files.open_file(path) as source:
             stop = files.stop_text(source)
-            rows = files.committed(source, files.stream_groups(source))[1]
+            files.check_lengths(source)
+            rows = files.committed(source)[1]
             if stop and not files.is_marked_open(path):
                 return RepairReport(path, False, rows, f"{path.stem} is whole")
             _copy(source, draft, stop)
@@ -92,7 +93,7 @@ def repair(path: Path) -> RepairReport:
         raise
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise StorageError(
-            f"Episode {path} could not be repaired: {error}",
+            f"Episode {path} could not be repaired: {reason(error)}",
             next_step="Make room, or restore it from a backup; it was not changed",
         ) from error
     finally:
@@ -125,7 +126,7 @@ def repair_all(dataset: Dataset) -> Iterator[RepairReport | StorageError]:
 
 def _copy(source: h5py.File, draft: Path, stop: str) -> None:
     groups = files.stream_groups(source)
-    event_bytes, rows = files.committed(source, groups)
+    event_bytes, rows = files.committed(source)
     stop = stop or json.dumps(
         {
             "how": "interrupted",
@@ -133,7 +134,8 @@ def _copy(source: h5py.File, draft: Path, stop: str) -> None:
             "t_ns": _last_commit_ns(source),
         }
     )
-    with h5py.File(draft, "w", libver="latest") as copy:
+    copy = h5py.File(draft, "w", libver="latest")
+    try:
         _copy_attributes(source, copy)
         copy.attrs.create("stop", stop.encode(), dtype=f"S{layout.STOP_BYTES}")
         if layout.PROVENANCE in source:
@@ -153,6 +155,11 @@ def _copy(source: h5py.File, draft: Path, stop: str) -> None:
         if layout.COMMITS in source:
             count = files.whole_commits(source)
             _copy_rows(source, copy, layout.COMMITS, count)
+        copy.flush()
+        copy.close()
+    except BaseException:
+        files.let_go(copy)
+        raise
 
 
 def _copy_rows(source: h5py.Group, target: h5py.Group, name: str, count: int) -> None:
@@ -185,10 +192,10 @@ def _last_commit_ns(source: h5py.File) -> int | None:
 
 def _check(path: Path, draft: Path, rows: dict[str, int]) -> None:
     with files.open_file(path) as old, files.open_file(draft) as new:
-        groups = files.stream_groups(new)
-        if files.committed(new, groups)[1] != rows:
+        files.check_lengths(new)
+        if files.committed(new)[1] != rows:
             raise StorageError(f"The repaired copy of {path} came out different")
-        before = files.stream_groups(old)
+        groups, before = files.stream_groups(new), files.stream_groups(old)
         for name, group in groups.items():
             times = group[layout.TIMES][:]
             if not np.array_equal(times, before[name][layout.TIMES][: rows[name]]):

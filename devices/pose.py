@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ def normalized(quat_wxyz: FloatArray) -> FloatArray:
         ValueError: For a quaternion of (nearly) zero or non-finite length.
     """
     quat = np.asarray(quat_wxyz, dtype=np.float64)
-    norm = float(np.linalg.norm(quat))
-    if not np.isfinite(norm) or norm < 1e-9:
+    norm = math.sqrt(float(quat @ quat))
+    if not math.isfinite(norm) or norm < 1e-9:
         raise ValueError(f"not a rotation: quaternion {quat.tolist()}")
     return quat / (norm if quat[0] >= 0 else -norm)
 
@@ -43,9 +44,13 @@ def quat_conjugate(quat_wxyz: FloatArray) -> FloatArray:
 
 def quat_rotate(quat_wxyz: FloatArray, vector: FloatArray) -> FloatArray:
     """`vector` (3,) rotated by a unit quaternion."""
-    w, u = quat_wxyz[0], np.asarray(quat_wxyz[1:], dtype=np.float64)
-    v = np.asarray(vector, dtype=np.float64)
-    return v + 2.0 * np.cross(u, np.cross(u, v) + w * v)
+    # Written out: this runs thousands of times a second, and np.cross is slow for one vector.
+    w, x, y, z = (float(part) for part in quat_wxyz)
+    a, b, c = (float(part) for part in vector)
+    p, q, r = y * c - z * b + w * a, z * a - x * c + w * b, x * b - y * a + w * c
+    return np.array(
+        [a + 2.0 * (y * r - z * q), b + 2.0 * (z * p - x * r), c + 2.0 * (x * q - y * p)]
+    )
 
 
 def quat_from_rotvec(rotvec: FloatArray) -> FloatArray:

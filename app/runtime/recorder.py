@@ -199,7 +199,10 @@ class Recorder:
         self._takes += not request.practice
         self._sizes.clear()
         self._state = after
-        self._say("Practising; nothing is saved." if request.practice else "Recording.")
+        without = [name for name in self._rings if name not in rings]
+        missing = f", without {', '.join(without)}: nothing fills them" if without else ""
+        said = "Practising; nothing is saved" if request.practice else "Recording"
+        self._say(f"{said}{missing}.")
         return Ok(self._text, uid)
 
     def _pause(self, on: bool) -> Reply:

@@ -13,7 +13,7 @@ _LANE = 0.026  # [m] between lanes; the felt is 38 mm wide
 _OVERRUN = 0.012  # [m] beyond the ink
 _SPEED = 0.16  # [m/s] peak
 _DEPTH = 0.004  # [m] a blind hand presses this far into the seen board
-_ROUNDS = 5
+_ROUNDS = 4
 _CLEAN = 0.985
 
 

@@ -158,14 +158,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     options = parser.parse_args()
     bench = Bench(options.scene)
-    trials = []
+    kind = "blind" if options.blind else "touch"
+    trials: list[Trial] = []
     for seed in range(options.first, options.first + options.n):
         trial = bench.run(seed, touch=not options.blind, perturb=options.perturb)
         trials.append(trial)
         if not trial.success:
             print(f"  failed: {trial}", flush=True)
+        if options.json:
+            told = {"scene": options.scene, "operator": kind, "perturb": options.perturb}
+            _write(options.json, {**told, **summary(trials), "episodes": list(map(asdict, trials))})
     numbers = summary(trials)
-    kind = "blind" if options.blind else "touch"
     low, high = numbers["wilson_95"]
     print(
         f"{options.scene} {kind} {options.perturb or 'undisturbed'}: "
@@ -174,11 +177,11 @@ def main() -> None:
         f"{numbers['median_sim_s']:.1f} s simulated, {numbers['median_wall_s']:.1f} s wall, "
         f"peak {numbers['median_peak_n']:.0f} N"
     )
-    if options.json:
-        told = {"scene": options.scene, "operator": kind, "perturb": options.perturb, **numbers}
-        told["episodes"] = [asdict(trial) for trial in trials]
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _write(path: Path, told: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

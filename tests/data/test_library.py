@@ -33,7 +33,7 @@ def test_cards_tell_what_is_there(dataset: Dataset, record: Record) -> None:
 
 
 def test_filter_and_sort(dataset: Dataset, record: Record) -> None:
-    short, long, other = record(0.4), record(0.9), record(0.6, task="peel", stop=False)
+    short, long, other = record(0.4), record(0.9), record(0.8, task="peel", stop=False)
     library = Library(dataset)
     library.set_verdict(long, "success")
     names = [card.uid for card in library.cards(sort="length", descending=True)]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PyQt6.QtCore import QItemSelectionModel, QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QAbstractItemView,
-    QButtonGroup,
     QComboBox,
     QHBoxLayout,
     QLineEdit,
@@ -116,13 +115,11 @@ class Browse(QWidget):
         row = QHBoxLayout()
         row.setSpacing(SIZES.hair)
         self._filters: dict[Filter, Button] = {}
-        group = QButtonGroup(self)
         for name in FILTERS:
             button = Button(FILTER_WORDS[name], kind="quiet")
             button.setCheckable(True)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _, name=name: self.filtered.emit(name))
-            group.addButton(button)
             row.addWidget(button)
             self._filters[name] = button
         row.addStretch(1)

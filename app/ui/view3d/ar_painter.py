@@ -203,7 +203,7 @@ class ArPainter:
         """Three arrows and three rings, quiet until the pointer is on one."""
         centre = QPointF(marks.centre[0], marks.centre[1])
         part = grip.part if grip is not None and grip.side == side else ""
-        colours = (QColor("#ff8f84"), QColor("#9fdc8c"), QColor("#86b9ff"))
+        colours = (QColor(DARK.axis_x), QColor(DARK.axis_y), QColor(DARK.axis_z))
         self._p.setBrush(Qt.BrushStyle.NoBrush)
         for axis, name in enumerate("xyz"):
             hot = part == f"turn_{name}"

@@ -253,8 +253,8 @@ class Lift:
             joint.qpos[:2] += rng.uniform([-0.02, -0.03], [0.02, 0.03])
         else:
             # A knock: the cup is hit aside and downwards while it is held.
-            joint.qvel[1] += rng.choice([-1.0, 1.0]) * rng.uniform(0.15, 0.25)
-            joint.qvel[2] -= rng.uniform(0.2, 0.4)
+            joint.qvel[1] += rng.choice([-1.0, 1.0]) * rng.uniform(0.2, 0.35)
+            joint.qvel[2] -= rng.uniform(0.4, 0.6)
 
 
 _H = _HEIGHT / 2

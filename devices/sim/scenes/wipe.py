@@ -197,9 +197,11 @@ class Wipe:
         smear = np.clip((ink - 1.0) / (_SMEARED - 1.0), 0, 1)[:, None]
         model.geom_rgba[geoms, :3] = (1 - smear) * np.array(_FRESH) + smear * np.array(_RUBBED_IN)
         model.geom_rgba[geoms, 3] = np.where(ink > 0.02, 0.12 + 0.88 * np.clip(ink, 0, 1), 0.0)
+        model.geom_pos[geoms] = 0.0
         model.geom_pos[first : first + len(marks)] = np.column_stack(
             [marks[:, :2], np.full(len(marks), 0.0002)]
         )
+        model.geom_quat[geoms] = [1.0, 0.0, 0.0, 0.0]
         mesh = model.mesh_quat[model.geom_dataid[first]]  # MuJoCo turns meshes to their main axes
         cosine, sine = np.cos(marks[:, 2:] / 2), np.sin(marks[:, 2:] / 2)
         w, x, y, z = mesh
