@@ -45,7 +45,7 @@ class Wipe:
     name = "wipe"
     title = "Wipe the board"
     instruction = "Wipe all the ink off the white board, pressing neither too lightly nor too hard."
-    perturbations = MOVED
+    perturbations: tuple[str, ...] = MOVED
     force_band: tuple[float, float] | None = (2.0, 8.0)
 
     def __init__(self) -> None:
