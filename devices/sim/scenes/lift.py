@@ -54,7 +54,7 @@ class Lift:
 
     # ---------------------------------------------------------------- furniture
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec)
+        furnish_room(spec, front_from=(1.04, 0.0, 0.88), front_at=(0.32, 0.0, 0.52))
         spec.nuserdata = _SLOTS
         self._coaster(spec)
         self._cup(spec)

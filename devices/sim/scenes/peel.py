@@ -45,7 +45,7 @@ class Peel:
 
     # ---------------------------------------------------------------- furniture
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec)
+        furnish_room(spec, front_from=(0.97, -0.10, 0.90), front_at=(0.33, -0.08, 0.50))
         spec.nuserdata = _CELLS + LANES * CELLS
         body = stage.add_stage(spec, _STAGE, _HOME)
         spec.add_exclude(bodyname1=_STAGE, bodyname2="table")

@@ -53,7 +53,7 @@ class Wipe:
 
     # ---------------------------------------------------------------- furniture
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec)
+        furnish_room(spec, front_from=(0.99, -0.10, 0.93), front_at=(0.33, -0.08, 0.49))
         spec.nuserdata = _INK + _MARKS
         self._board(spec)
         self._eraser(spec)
