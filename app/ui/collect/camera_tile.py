@@ -124,6 +124,4 @@ class CameraTile(QWidget):
         painter.setPen(QColor(DARK.text))
         painter.drawText(QPointF(frame.left() + 8, base), self._title)
         painter.setPen(QColor(DARK.soft))
-        painter.drawText(
-            QPointF(frame.right() - 8 - metrics.horizontalAdvance(facts), base), facts
-        )
+        painter.drawText(QPointF(frame.right() - 8 - metrics.horizontalAdvance(facts), base), facts)

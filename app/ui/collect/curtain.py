@@ -53,13 +53,14 @@ def notice_for(station: StationStatus | None, ever: bool) -> Notice | None:
     if station is None:
         return Notice(
             "fault",
-            "plugs",
+            "power",
             "The station does not answer",
-            "The simulated robot has ended. Takes that were kept are safe. Start it again to go on.",
+            "The simulated robot has ended. Takes that were kept are safe. Start it again to "
+            "go on.",
             "station.restart",
         )
     if station.phase == "starting":
-        text = station.why or "The station gets ready."
+        text = f"{station.why.rstrip('.') or 'The station gets ready'}."
         return Notice("idle", "hourglass", "Nearly there", text, shade=0.55)
     if station.phase == "stopped":
         why = f"{station.why.rstrip('.')}. " if station.why else ""

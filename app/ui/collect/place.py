@@ -58,9 +58,7 @@ class CollectPlace(PlaceWidget):
         now_ns: The session's clock.
     """
 
-    def __init__(
-        self, session: SessionPort, now_ns: Callable[[], int] = time.monotonic_ns
-    ) -> None:
+    def __init__(self, session: SessionPort, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         super().__init__()
         self._session = session
         self._now_ns = now_ns

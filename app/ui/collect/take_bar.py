@@ -133,7 +133,11 @@ class TakeBar(QWidget):
         self.primary.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.primary.clicked.connect(self._press)
         self.stop = Button(
-            "E-stop", kind="danger", icon="hand-palm", large=True, hint=tooltip(by_id("safety.estop"))
+            "E-stop",
+            kind="danger",
+            icon="hand-palm",
+            large=True,
+            hint=tooltip(by_id("safety.estop")),
         )
         self.stop.setAccessibleName("Emergency stop")
         self.stop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -199,7 +203,9 @@ class TakeBar(QWidget):
         kept = f" · {recorder.kept} kept" if recorder.dataset else ""
         self.take_word.setText(f"Take{kept}")
         number = max(recorder.take, 1)
-        self.take_number.setText(f"{number} / {recorder.target}" if recorder.target else f"{number}")
+        self.take_number.setText(
+            f"{number} / {recorder.target}" if recorder.target else f"{number}"
+        )
 
     def _show_buttons(self, state: UiState) -> None:
         step = next_step(state)

@@ -211,7 +211,7 @@ class SceneView(QWidget):
             self._frame = frame
             height, width = frame.pixels.shape[:2]
             # The image borrows the frame's memory; the frame lives as long as the image.
-            self._image = QImage(
+            self._image = QImage(  # type: ignore[call-overload]  # any buffer will do
                 frame.pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32
             )
             self.update()
@@ -287,9 +287,7 @@ class SceneView(QWidget):
             side = self._drag.grip.side if self._drag.grip is not None else None
         if side is None or side not in self._targets():
             return None
-        marks = drag.handles(
-            self.viewpoint, self._targets()[side], self.width(), self.height()
-        )
+        marks = drag.handles(self.viewpoint, self._targets()[side], self.width(), self.height())
         return None if marks is None else (side, marks)
 
     def _point_at(self, at: QPointF) -> None:
@@ -302,16 +300,13 @@ class SceneView(QWidget):
         elif self._open is not None and self._open in targets:
             marks = drag.handles(self.viewpoint, targets[self._open], *size)
             if marks is None or (
-                (marks.centre[0] - at.x()) ** 2 + (marks.centre[1] - at.y()) ** 2
-                > HANDLES_PX**2
+                (marks.centre[0] - at.x()) ** 2 + (marks.centre[1] - at.y()) ** 2 > HANDLES_PX**2
             ):
                 self._open = None
                 self.update()
         if grip != self._hover:
             self._hover = grip
-            self.setCursor(
-                Qt.CursorShape.OpenHandCursor if grip else Qt.CursorShape.ArrowCursor
-            )
+            self.setCursor(Qt.CursorShape.OpenHandCursor if grip else Qt.CursorShape.ArrowCursor)
             self._ask()
             self.update()
 
