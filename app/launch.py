@@ -23,7 +23,7 @@ def children(station: StationFile) -> tuple[ChildSpec, ...]:
     options = {"station": msgspec.to_builtins(station)}
     return (
         ChildSpec("station", "app.runtime.station_process", options),
-        ChildSpec("recorder", "app.runtime.recorder", restarts=3, stop_s=5.0),
+        ChildSpec("recorder", "app.runtime.recorder", options, restarts=3, stop_s=5.0),
         ChildSpec("cameras", "app.runtime.cameras", options, restarts=3),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from datasets.dataset import Dataset, reason
 from datasets.lock import RecordingLock
 from devices.errors import StorageError
 
-_DRAFT = ".repair"
+_DRAFT_AGE_S = 3600.0
 _COPY_BYTES = 8 << 20
 
 
@@ -75,7 +76,7 @@ def repair(path: Path) -> RepairReport:
         raise _unwritable(path, error) from error
     except OSError as error:
         raise _unwritable(path, error) from error
-    draft = path.with_suffix(_DRAFT)
+    draft = path.with_suffix(layout.REPAIR_SUFFIX)
     try:
         with files.open_file(path) as source:
             stop = files.stop_text(source)
@@ -109,12 +110,8 @@ def repair(path: Path) -> RepairReport:
 def repair_all(dataset: Dataset) -> Iterator[RepairReport | StorageError]:
     """Mend every episode that needs it; what cannot be mended comes as its error.
 
-    Episodes being recorded are left alone. Drafts of writers that died before their file had a
-    name are removed: nothing was ever committed to them.
+    Episodes being recorded are left alone.
     """
-    for draft in dataset.episodes.glob("*.draft"):
-        if layout.is_uid(draft.stem) and not files.living_writer(draft):
-            draft.unlink(missing_ok=True)
     for uid in dataset.uids():
         path = dataset.episode_path(uid)
         try:
@@ -122,6 +119,27 @@ def repair_all(dataset: Dataset) -> Iterator[RepairReport | StorageError]:
                 yield repair(path)
         except StorageError as error:
             yield error
+
+
+def clear_drafts(dataset: Dataset) -> tuple[Path, ...]:
+    """Remove what writers and repairs left that died before their file had a name.
+
+    Nothing was ever committed to such a file. Young ones may belong to somebody who is about to
+    lock them, and stay.
+
+    Raises:
+        StorageError: If one cannot be removed.
+    """
+    cleared = []
+    for path in dataset.episodes.glob("*"):
+        if path.suffix in (layout.DRAFT_SUFFIX, layout.REPAIR_SUFFIX) and layout.is_uid(path.stem):
+            try:
+                if time.time() - path.stat().st_mtime > _DRAFT_AGE_S:
+                    path.unlink(missing_ok=True)
+                    cleared.append(path)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be removed: {reason(error)}") from error
+    return tuple(cleared)
 
 
 def _copy(source: h5py.File, draft: Path, stop: str) -> None:

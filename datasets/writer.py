@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -93,7 +94,7 @@ class EpisodeWriter:
         }
         if self.path.exists():
             raise StorageError(f"Episode {self.path} exists already")
-        draft = self.path.with_suffix(".draft")
+        draft = self.path.with_suffix(layout.DRAFT_SUFFIX)
         try:
             if shortage := self._shortage():
                 raise OSError(errno.ENOSPC, shortage)
@@ -156,10 +157,12 @@ class EpisodeWriter:
             kind: What sort of thing happened.
             text: A sentence for people.
             t_ns: When [ns, monotonic].
-            data: More about it, JSON only.
+            data: More about it, JSON only; numbers that are not finite become text.
         """
         self._refuse_if_over()
-        line = _json({"t_ns": int(t_ns), "kind": kind, "text": text, "data": dict(data or {})})
+        line = _json(
+            {"t_ns": int(t_ns), "kind": kind, "text": text, "data": _told_as_text(data or {})}
+        )
         self._event_lines.append(line + b"\n")
 
     def tick(self) -> None:
@@ -406,9 +409,28 @@ class _Sync:
 
 def _json(value: object) -> bytes:
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(
+            value, allow_nan=False, separators=(",", ":"), default=_plain_number
+        ).encode()
     except (TypeError, ValueError) as error:
         raise StorageError(f"This cannot be stored as JSON: {error}") from error
+
+
+def _plain_number(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _told_as_text(value: Any) -> Any:
+    """Numbers that JSON has no word for become words: an event about a NaN must not be lost."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _told_as_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told_as_text(item) for item in value]
+    return value
 
 
 def _stop_json(how: str, why: str, t_ns: int) -> bytes:

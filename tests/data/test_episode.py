@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from datasets import layout
 from datasets.dataset import Dataset
 from datasets.reader import Episode
-from datasets.repair import needs_repair, repair, repair_all
+from datasets.repair import clear_drafts, needs_repair, repair, repair_all
 from datasets.video import VideoDecoder, VideoEncoder
 from datasets.writer import EpisodeWriter
 from devices.clock import FakeClock
@@ -82,7 +82,8 @@ def test_start_stop_events_and_specs(dataset: Dataset) -> None:
     clock = FakeClock()
     start = {"task": "wipe", "operator": "Ada", "seed": 7}
     with EpisodeWriter(dataset, UID, [SMALL], start, clock, provenance={"from": [UID]}) as writer:
-        writer.event("note", "häkchen ✓", clock.now_ns(), {"n": 1})
+        about = {"n": np.int64(1), "x": float("nan"), "list": [1, float("-inf")], "none": None}
+        writer.event("note", "häkchen ✓", clock.now_ns(), about)
         clock.advance_s(1.0)
         writer.stop("limit", "x" * 5000)
     with Episode.open(dataset.episode_path(UID)) as episode:
@@ -94,7 +95,8 @@ def test_start_stop_events_and_specs(dataset: Dataset) -> None:
         assert episode.provenance == {"from": [UID]}
         assert episode.specs["hand/q"] == SMALL
         (event,) = episode.events
-        assert (event.kind, event.text, event.data) == ("note", "häkchen ✓", {"n": 1})
+        assert (event.kind, event.text) == ("note", "häkchen ✓")
+        assert event.data == {"n": 1, "x": "nan", "list": [1, "-inf"], "none": None}
 
 
 def test_a_running_take_can_be_read(dataset: Dataset) -> None:
@@ -293,11 +295,16 @@ def test_repair_keeps_what_was_committed_and_is_idempotent(dataset: Dataset, rec
 
 
 def test_drafts_of_dead_writers_are_cleared_away(dataset: Dataset, record) -> None:  # type: ignore[no-untyped-def]
-    draft = dataset.episodes / f"{layout.new_uid(time.time_ns())}.draft"
-    draft.write_bytes(b"half a file")
-    record(0.2)
-    assert list(repair_all(dataset)) == []
-    assert not draft.exists()
+    kept = record(0.2)
+    old, young = (dataset.episodes / f"{layout.new_uid(n)}.draft" for n in (1, 2))
+    for path in (old, young):
+        path.write_bytes(b"half a file")
+    os.utime(old, (0, 0))
+    foreign = dataset.episodes / "mine.draft"
+    foreign.touch()
+    os.utime(foreign, (0, 0))
+    assert clear_drafts(dataset) == (old,)
+    assert young.exists() and foreign.exists() and dataset.uids() == (kept,)
 
 
 # -------------------------------------------------------------------------------------- datasets

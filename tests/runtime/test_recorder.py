@@ -230,7 +230,9 @@ def test_a_killed_recorder_costs_half_a_second_and_nothing_else(studio: Studio) 
             for stream in ("sim/state", "left_inner_pad/tactile", "front/rgb"):
                 assert np.all(np.diff(numbers(episode, stream)) == 1)
             assert killed_ns - episode["sim/state"].t_ns[-1] < 1.0e9  # half a second, and load
-        studio.open()
+        assert studio.status is not None and studio.status.fault
+        assert studio.status.dataset == str(studio.base / "data")
+        assert "started again" in studio.status.text
     assert studio.dataset.episode_path(first).read_bytes() == untouched
 
 
@@ -243,6 +245,22 @@ def test_closing_everything_during_a_take_keeps_it_as_interrupted(studio: Studio
         assert episode.stop["how"] in ("interrupted", "failed")
         assert np.all(np.diff(numbers(episode, "left_arm/q")) == 1)
     assert studio.supervisor.crashes == []
+
+
+def test_an_orphaned_recorder_saves_the_take_and_ends(studio: Studio) -> None:
+    studio.open()
+    uid = studio.start()
+    dataset = studio.dataset
+    recorder = studio.supervisor._running["recorder"]
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), recorder._lifeline)  # as if the supervisor had been killed
+    studio.supervisor.step(0.0)
+    deadline = time.monotonic() + PATIENCE_S
+    while "recorder" in studio.supervisor.alive and time.monotonic() < deadline:
+        studio.supervisor.step(0.05)
+    with Episode.open(dataset.episode_path(uid)) as episode:
+        assert episode.stop["how"] == "interrupted"
+        assert "supervisor is gone" in episode.stop["why"]
 
 
 def test_garbage_on_every_socket_harms_nobody(studio: Studio) -> None:

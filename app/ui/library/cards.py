@@ -14,7 +14,7 @@ from app.ui import look, words
 from app.ui.look import DARK, SIZES, Tone
 from datasets.library import EpisodeCard
 
-CARD = QSize(248, 254)
+CARD = QSize(248, 240)
 ROW_HEIGHT = 56
 _PICTURE = QSize(224, 138)
 

@@ -230,7 +230,7 @@ class LibraryPlace(PlaceWidget):
         ]
         dataset = library.dataset
         self.player.open(
-            card, dataset.root, dataset.episode_path(uid), [dataset.episode_path(u) for u in near]
+            card, dataset, dataset.episode_path(uid), [dataset.episode_path(u) for u in near]
         )
         self.browse.select(uid)
         self._stack.setCurrentWidget(self.player)

@@ -16,7 +16,7 @@ from app.ui.action import Intent
 from app.ui.collect.touch_panel import TouchPanel
 from app.ui.library.cards import verdict_words, when
 from app.ui.library.plots import Plots, curves
-from app.ui.library.stage import stage_source
+from app.ui.library.stage import Stages
 from app.ui.library.tiles import CameraColumn
 from app.ui.library.timeline import Timeline
 from app.ui.library.transport import Transport
@@ -26,6 +26,7 @@ from app.ui.view3d.ar import TouchView
 from app.ui.view3d.scene_view import SceneView
 from app.ui.view3d.shot import RobotParts
 from app.ui.widgets import Card, EmptyState
+from datasets.dataset import Dataset
 from datasets.library import EpisodeCard
 from devices.clock import NS_PER_S, Clock
 from devices.errors import TeledeckError
@@ -65,7 +66,8 @@ class Player(QWidget):
         self._shown: dict[str, int] = {}
         self._asked: dict[str, int] | None = None
         self._frame = 0
-        self._root = Path()
+        self._dataset: Dataset | None = None
+        self._stages = Stages()
         self.playback = Playback(clock, {})
         self.loader = EpisodeLoader(
             self._loaded_there.emit, self._rows_there.emit, self._failed_there.emit
@@ -101,7 +103,7 @@ class Player(QWidget):
         touch = Card(padding=12)
         touch.body.addWidget(self.touch_panel)
         self._touch_card = touch
-        side = QWidget()
+        self._side = side = QWidget()
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SIZES.unit)
@@ -131,9 +133,9 @@ class Player(QWidget):
         body.addLayout(lower, 2)
 
     # ------------------------------------------------------------------------------- episodes
-    def open(self, card: EpisodeCard, root: Path, path: Path, ahead: Sequence[Path]) -> None:
+    def open(self, card: EpisodeCard, dataset: Dataset, path: Path, ahead: Sequence[Path]) -> None:
         """Open an episode and play it; read those `ahead` while it plays."""
-        self._card, self._root, self._path = card, root, path
+        self._card, self._dataset, self._path = card, dataset, path
         self._shown.clear()
         self._asked = None
         self.show_card(card)
@@ -189,14 +191,16 @@ class Player(QWidget):
 
     def _set_stage(self, loaded: Loaded) -> None:
         source, parts, note = None, None, ""
-        if STATE in loaded.specs:
+        if STATE in loaded.specs and self._dataset is not None:
             try:
-                source, parts, note = stage_source(self._root, loaded.start)
+                source, parts, note = self._stages.source(self._dataset, loaded.start)
             except TeledeckError as error:
                 note = str(error)
         self._parts = parts
         self.view.set_stage(source, parts)
         self.view.setVisible(source is not None)
+        self._side.setVisible(bool(loaded.cameras))
+        self.cameras.lay_out(beside=source is not None)
         self._touch_card.setVisible(parts is not None)
         if parts is not None:
             self.touch_panel.set_pads(parts.pad_side)

@@ -131,12 +131,15 @@ class Plot(QWidget):
 
     def show_curves(self, made: list[Curve], length_s: float) -> None:
         item = self.view.getPlotItem()
-        for old in self._items:
-            item.removeItem(old)
-        self._items = [
-            item.plot(curve.seconds, curve.values, pen=pg.mkPen(curve.colour, width=curve.width))
-            for curve in made
-        ]
+        while len(self._items) < len(made):  # making an item costs more than filling it
+            self._items.append(item.plot())
+        for number, line in enumerate(self._items):
+            if number < len(made):
+                curve = made[number]
+                line.setPen(pg.mkPen(curve.colour, width=curve.width))
+                line.setData(curve.seconds, curve.values)
+            else:
+                line.setData([], [])
         box = item.getViewBox()
         box.setLimits(xMin=0, xMax=max(length_s, 0.1), minXRange=0.2)
         item.setXRange(0, max(length_s, 0.1), padding=0)

@@ -3,57 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import mujoco
 
-from app.ui.view3d.shot import RobotParts, Stage, StageSource
+from app.ui.view3d.shot import Dresser, RobotParts, Stage, StageSource
 from datasets.dataset import Dataset
 from devices import plugins
 from devices.errors import TeledeckError
 from devices.sim.build import build
 
 
-def stage_source(
-    root: Path, start: Mapping[str, Any]
-) -> tuple[StageSource | None, RobotParts | None, str]:
-    """How to draw an episode.
+class Stages:
+    """Makes stages of episodes; looks each plug-in up only once."""
 
-    Args:
-        root: Folder of its dataset.
-        start: Its start document.
+    def __init__(self) -> None:
+        self._parts: dict[str, RobotParts] = {}
+        self._dressers: dict[str, Dresser] = {}
 
-    Returns:
-        The source, the parts of its robot, and a sentence about what is not as recorded. Source
-        and parts are None if there is nothing to draw; then the sentence says why.
-    """
-    robot_name, scene_name = start.get("robot"), start.get("scene")
-    digest = start.get("model")
-    if not digest and not (robot_name and scene_name):
-        return None, None, "This episode has no 3-D model"
-    parts, dresser, note = None, None, ""
-    try:
-        if robot_name:
-            parts = RobotParts.of(plugins.load("robots", str(robot_name))())
-        if scene_name:
-            dresser = plugins.load("scenes", str(scene_name))()
-    except TeledeckError as error:
-        note = str(error)
-    stored = Dataset.open(root).model_path(str(digest)) if digest else None
-    if stored is not None and stored.is_file():
+    def source(
+        self, dataset: Dataset, start: Mapping[str, Any]
+    ) -> tuple[StageSource | None, RobotParts | None, str]:
+        """How to draw an episode.
 
-        def load(_: str) -> Stage:
-            return Stage(mujoco.MjModel.from_binary_path(str(stored)), dresser, parts)
+        Args:
+            dataset: Where it lies.
+            start: Its start document.
 
-        return StageSource(("recorded", str(digest)), ("recorded",), load), parts, note
-    if parts is None or dresser is None:
-        missing = f"Its model {str(digest)[:8]} is not in the dataset" if digest else "No model"
-        return None, None, f"{missing}. {note}".strip()
+        Returns:
+            The source, the parts of its robot, and a sentence about what is not as recorded. The
+            source is None if there is nothing to draw; then the sentence says why.
+        """
+        robot, scene = str(start.get("robot") or ""), str(start.get("scene") or "")
+        digest = str(start.get("model") or "")
+        parts, dresser, note = None, None, ""
+        try:
+            parts = self._robot(robot) if robot else None
+            dresser = self._scene(scene) if scene else None
+        except TeledeckError as error:
+            note = str(error)
+        stored = dataset.model_path(digest) if digest else None
+        if stored is not None and stored.is_file():
 
-    def rebuild(_: str) -> Stage:
-        return Stage(build(str(robot_name), str(scene_name), "reduced"), dresser, parts)
+            def load(_: str) -> Stage:
+                return Stage(mujoco.MjModel.from_binary_path(str(stored)), dresser, parts)
 
-    note = "Model built again: not stored with the dataset"
-    key = ("rebuilt", str(robot_name), str(scene_name))
-    return StageSource(key, ("rebuilt",), rebuild), parts, note
+            return StageSource(("recorded", digest), ("recorded",), load), parts, note
+        if parts is None or dresser is None:
+            missing = f"Its model {digest[:8]} is not in the dataset" if digest else "No 3-D model"
+            return None, parts, f"{missing}. {note}".strip()
+
+        def rebuild(_: str) -> Stage:
+            return Stage(build(robot, scene, "reduced"), dresser, parts)
+
+        source = StageSource(("rebuilt", robot, scene), ("rebuilt",), rebuild)
+        return source, parts, "3-D model built again: not stored with the dataset"
+
+    def _robot(self, name: str) -> RobotParts:
+        if name not in self._parts:
+            self._parts[name] = RobotParts.of(plugins.load("robots", name)())
+        return self._parts[name]
+
+    def _scene(self, name: str) -> Dresser:
+        if name not in self._dressers:
+            self._dressers[name] = plugins.load("scenes", name)()
+        return self._dressers[name]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PyQt6.QtCore import QRectF, QSize, Qt
+from PyQt6.QtCore import QPoint, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPaintEvent
-from PyQt6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
 
 from app.ui import look
 from app.ui.look import DARK, SIZES
@@ -56,6 +56,7 @@ class Picture(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(DARK.floor))
+        corner = QPoint(0, 0)
         if self._image.isNull():
             painter.setPen(QColor(DARK.faint))
             painter.setFont(look.font("caption"))
@@ -70,10 +71,11 @@ class Picture(QWidget):
                 size.height(),
             )
             painter.drawImage(box, self._image)
+            corner = box.topLeft().toPoint()
         if self.name:
             painter.setFont(look.font("caption"))
             width = painter.fontMetrics().horizontalAdvance(self.name) + 12
-            plate = QRectF(6, 6, width, 20)
+            plate = QRectF(corner.x() + 6, corner.y() + 6, width, 20)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(14, 17, 21, 190))
@@ -83,11 +85,11 @@ class Picture(QWidget):
 
 
 class CameraColumn(QWidget):
-    """The pictures of all cameras, one below the other."""
+    """The pictures of all cameras: a column beside the 3-D view, or a row in its place."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._column = QVBoxLayout(self)
+        self._column = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SIZES.unit)
         self._tiles: dict[str, Picture] = {}
@@ -103,6 +105,11 @@ class CameraColumn(QWidget):
         for tile in self._tiles.values():
             self._column.addWidget(tile, 1)
         self.setVisible(bool(names))
+
+    def lay_out(self, *, beside: bool) -> None:
+        """As a column beside the 3-D view, or as a row where there is none."""
+        way = QBoxLayout.Direction
+        self._column.setDirection(way.TopToBottom if beside else way.LeftToRight)
 
     def show_pictures(self, images: Mapping[str, npt.NDArray[np.uint8]]) -> None:
         for name, picture in images.items():
