@@ -83,9 +83,9 @@ class HandSigns(QWidget):
         painter.drawEllipse(dot)
         painter.setPen(QColor(DARK.text))
         base = y + (_ROW + metrics.ascent() - metrics.descent()) / 2
-        painter.drawText(round(28), round(base), name)
+        painter.drawText(28, round(base), name)
         painter.setPen(QColor(tone))
-        painter.drawText(round(28 + name_width + 12), round(base), words)
+        painter.drawText(28 + name_width + 12, round(base), words)
 
     def _pill(self, painter: QPainter, y: int, words: str) -> None:
         painter.setFont(look.font("caption"))

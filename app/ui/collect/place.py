@@ -149,6 +149,7 @@ class CollectPlace(PlaceWidget):
         self._tiles.setFixedHeight(round(inner * 2 / 3 * 3 / 4))
         # The bar of the take tells the progress too; a low window has better use for the room.
         self.progress_plot.setVisible(self.height() > 760)
+        self.take_bar.set_large(self.height() > 860 and self.width() > 1500)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if watched is self.view and event is not None:
