@@ -98,8 +98,7 @@ class Curtain(QWidget):
         self._picture = QLabel()
         self._title = Text("", "display")
         self._text = Text("", "title", role="soft", wrap=True)
-        self._text.setMinimumWidth(280)
-        self._text.setMaximumWidth(560)
+        self._text.setFixedWidth(520)
         for label in (self._picture, self._title, self._text):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -135,6 +134,7 @@ class Curtain(QWidget):
         self._title.setText(notice.title)
         self._title.set_tone(notice.tone if notice.tone != "idle" else None)
         self._text.setText(notice.text)
+        self._text.setMinimumHeight(self._text.heightForWidth(520))
         self._button.setVisible(bool(notice.action))
         while self._keys.count():
             item = self._keys.takeAt(0)

@@ -165,6 +165,13 @@ class TakeBar(QWidget):
             self.intended.emit(self._next)
 
     # -------------------------------------------------------------------------------- showing
+    def set_large(self, large: bool) -> None:
+        """Take number and time to be read from three metres, where the window has the room."""
+        style: look.Type = "poster" if large else "display"
+        for text in (self.take_number, self.time):
+            text.setFont(look.font(style))
+            text.setMinimumWidth(270 if large else 150)
+
     def refresh(
         self, state: UiState, station: StationStatus | None, recorder: RecorderStatus | None
     ) -> None:

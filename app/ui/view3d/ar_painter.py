@@ -28,6 +28,7 @@ BAND_COLOURS = {
     "within": DARK.kept,
     "above": DARK.recording,
 }
+_PAD_FULL_N = 60.0  # of a whole pad, for its dot seen from afar
 _BANDS = 8  # colours of one field are drawn in this many strokes
 _FIELD_MIN_PITCH = 2.2  # [px] between taxels below which single arrows cannot be told apart
 
@@ -145,9 +146,9 @@ class ArPainter:
         point = self._project(at[None])[0]
         radius = 3.0 + 1.2 * np.sqrt(force)
         self._p.setPen(Qt.PenStyle.NoPen)
-        self._p.setBrush(heat_colour(force, 15.0, 70))
+        self._p.setBrush(heat_colour(force, _PAD_FULL_N, 70))
         self._p.drawEllipse(QPointF(point[0], point[1]), 1.9 * radius, 1.9 * radius)
-        self._p.setBrush(heat_colour(force, 15.0, 230))
+        self._p.setBrush(heat_colour(force, _PAD_FULL_N, 230))
         self._p.drawEllipse(QPointF(point[0], point[1]), 0.8 * radius, 0.8 * radius)
 
     def _force(self, side: Side, wrench: FloatArray, touch: TouchView) -> None:
