@@ -14,7 +14,7 @@ from devices.sim.detail import Detail
 DUTY = 0.6
 """Share of one core's time that drawing may take; the rest belongs to whoever waits for it."""
 
-SOFTWARE_FLOOR_HZ = 10.0
+SOFTWARE_FLOOR_HZ = 8.0
 """Without a GPU, pictures of the wished size at this rate are worth more than smaller, faster
 ones; below it, size goes before rate."""
 

@@ -21,6 +21,7 @@ from devices.sim.render import CameraRenderer, gl_renderer, is_software
 
 STATE_STREAM: Final = "sim/state"
 _WAIT_S: Final = 0.05
+_STATE_PAUSE_S: Final = 0.005
 _TRIAL_PICTURES: Final = 6
 
 
@@ -71,7 +72,7 @@ class SceneCameras:
         """Draw the newest state, if there is a new one. Returns how long to rest [s]."""
         sample = self._state.latest()
         if sample is None or sample.seq == self._last_seq:
-            return 0.002
+            return _STATE_PAUSE_S
         self._last_seq = sample.seq
         began, began_cpu = self._clock.now_ns(), time.process_time_ns()
         # Each picture leaves as soon as it is drawn; all of them show the same instant.

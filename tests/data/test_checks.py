@@ -59,9 +59,8 @@ def test_faults_are_found(
 def test_a_pause_is_neither_gap_nor_low_rate(dataset: Dataset) -> None:
     with EpisodeWriter(dataset, UID, [Q], {}, FakeClock()) as writer:
         writer.append(Q.name, [n * 10 * MS for n in range(50)], np.zeros((50, 1)), 0)
-        writer.pause(495 * MS)
-        writer.resume(9_995 * MS)
-        writer.append(Q.name, [(1000 + n) * 10 * MS for n in range(50)], np.zeros((50, 1)), 1000)
+        writer.event("gap", "Paused for 9.5 s", 495 * MS, {"paused": True, "seconds": 9.5})
+        writer.append(Q.name, [(1000 + n) * 10 * MS for n in range(50)], np.zeros((50, 1)), 50)
     with Episode.open(dataset.episode_path(UID)) as episode:
         assert inspect(episode) == ()
 

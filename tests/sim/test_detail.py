@@ -61,6 +61,13 @@ def test_a_cached_model_is_the_built_model(models: dict[Detail, mujoco.MjModel])
     assert list(cache_folder().glob("*.tmp")) == []
 
 
+def test_a_broken_cache_is_built_again(models: dict[Detail, mujoco.MjModel]) -> None:
+    (cached,) = cache_folder().glob("openarm_v2-drawer-minimal-*.mjb")
+    cached.write_bytes(b"not a model")
+    assert build("openarm_v2", "drawer", "minimal").names == models["minimal"].names
+    assert cached.stat().st_size > 1_000_000
+
+
 def test_unknown_names_list_the_known() -> None:
     with pytest.raises(ConfigError, match="full, reduced, minimal"):
         build("openarm_v2", "drawer", "ultra")  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from app.ui.look import DARK, SIZES
 from app.ui.view3d import ar
 from app.ui.view3d.ar import Box, TouchView
 from app.ui.view3d.drag import Grip, Handles
-from app.ui.view3d.heat import heat_colour, heat_table
+from app.ui.view3d.heat import heat_colour, heat_level, heat_table
 from app.ui.view3d.shot import Frame
 from app.ui.view3d.viewpoint import NEAR
 from devices.leader import Side
@@ -28,6 +28,7 @@ BAND_COLOURS = {
     "within": DARK.kept,
     "above": DARK.recording,
 }
+_PAD_FULL_N = 60.0  # of a whole pad, for its dot seen from afar
 _BANDS = 8  # colours of one field are drawn in this many strokes
 _FIELD_MIN_PITCH = 2.2  # [px] between taxels below which single arrows cannot be told apart
 
@@ -109,32 +110,33 @@ class ArPainter:
             self._field_sum(pose.position, forces)
             return
         size = float(np.clip(pitch * 0.28, 0.9, 5.0))
-        level = np.clip(arrows.force / ar.FIELD_FULL_N * _BANDS, 0, _BANDS - 1).astype(int)
+        level = np.clip(heat_level(arrows.force, ar.FIELD_FULL_N) * _BANDS, 0, _BANDS - 1)
+        level = level.astype(int)
         # A dark lining first, so that the arrows stand out from bright things behind them.
         lines = [
             QLineF(a[0], a[1], b[0], b[1]) for a, b in zip(starts[live], ends[live], strict=True)
         ]
         self._p.setPen(_pen(QColor(0, 0, 0, 130), size + 1.6))
-        self._p.drawLines(lines)
+        self._p.drawLines(*lines)
         self._p.setPen(_pen(QColor(255, 255, 255, 60), max(1.0, 0.5 * size)))
         if pitch > 6.0:
             quiet = [QPointF(a[0], a[1]) for a in starts[~live]]
             if quiet:
-                self._p.drawPoints(quiet)
+                self._p.drawPoints(*quiet)
         for band in range(_BANDS):
             mine = live & (level == band)
             if not mine.any():
                 continue
-            colour = heat_colour((band + 0.5) / _BANDS, 1.0)
+            colour = heat_colour(((band + 0.5) / _BANDS) ** 2 * ar.FIELD_FULL_N, ar.FIELD_FULL_N)
             self._p.setPen(_pen(colour, size))
             self._p.drawLines(
-                [
+                *[
                     QLineF(a[0], a[1], b[0], b[1])
                     for a, b in zip(starts[mine], ends[mine], strict=True)
                 ]
             )
             self._p.setPen(_pen(colour, size * 1.9))
-            self._p.drawPoints([QPointF(b[0], b[1]) for b in ends[mine]])
+            self._p.drawPoints(*[QPointF(b[0], b[1]) for b in ends[mine]])
 
     def _field_sum(self, at: FloatArray, forces: np.ndarray) -> None:
         """From afar: one glowing dot a pad, as big and as hot as the whole field."""
@@ -144,9 +146,9 @@ class ArPainter:
         point = self._project(at[None])[0]
         radius = 3.0 + 1.2 * np.sqrt(force)
         self._p.setPen(Qt.PenStyle.NoPen)
-        self._p.setBrush(heat_colour(force, 15.0, 70))
+        self._p.setBrush(heat_colour(force, _PAD_FULL_N, 70))
         self._p.drawEllipse(QPointF(point[0], point[1]), 1.9 * radius, 1.9 * radius)
-        self._p.setBrush(heat_colour(force, 15.0, 230))
+        self._p.setBrush(heat_colour(force, _PAD_FULL_N, 230))
         self._p.drawEllipse(QPointF(point[0], point[1]), 0.8 * radius, 0.8 * radius)
 
     def _force(self, side: Side, wrench: FloatArray, touch: TouchView) -> None:
@@ -247,6 +249,7 @@ class ArPainter:
         self._p.setPen(QColor(DARK.soft))
         self._p.drawText(QPointF(left, top + 11), "Force on a taxel")
         self._p.setPen(QColor(DARK.faint))
+        # The scale is a square root, so its middle is a quarter of its end.
         self._p.drawText(QPointF(bar.right() + 8, bar.bottom() + 1), f"{ar.FIELD_FULL_N:g} N")
 
     # ------------------------------------------------------------------------------------ tools
