@@ -27,7 +27,10 @@ from devices.clock import NS_PER_S, Clock, ClockAnchor
 from devices.errors import StorageError, StreamError
 from devices.stream import StreamSpec
 
-FLUSH_S = 0.25
+FLUSH_S = 0.2
+"""Leaves room for a slow flush within the half second that a crash may cost."""
+FIRST_FLUSH_S = 0.05
+"""The pre-roll comes at once, and is safe at once."""
 RESERVE_BYTES = 64 << 20
 """A take ends by itself while there is still room to end it well."""
 
@@ -109,7 +112,7 @@ class EpisodeWriter:
                 f"Episode {self.path} cannot be made: {reason(error)}",
                 next_step="Check that the folder exists, can be written to and has room",
             ) from error
-        self.next_flush_ns = clock.now_ns() + self._flush_ns
+        self.next_flush_ns = clock.now_ns() + round(min(flush_s, FIRST_FLUSH_S) * NS_PER_S)
 
     # ------------------------------------------------------------------------------ recording
     def append(

@@ -227,6 +227,8 @@ class Recorder:
         self._state = after
         without = [name for name in self._rings if name not in rings]
         missing = f", without {', '.join(without)}: nothing fills them" if without else ""
+        if self._cameras is not None and not self._cameras.cameras:
+            missing += f", without cameras: {self._cameras.text.rstrip('.')}"
         said = "Practising; nothing is saved" if request.practice else "Recording"
         self._say(f"{said}{missing}.")
         return Ok(self._text, uid)

@@ -67,9 +67,7 @@ class DrawerOperator(Operator):
         hand = self.right
         if self.touch and self.senses.pinch("right") < _PINCH_N:
             return
-        goal = Pose(
-            hand.pose.position + self._outwards(_PULL - self._opening()), hand.pose.quat
-        )
+        goal = Pose(hand.pose.position + self._outwards(_PULL - self._opening()), hand.pose.quat)
         yield from hand.move(
             goal,
             speed=0.12,

@@ -13,7 +13,7 @@ from devices.pose import Pose, quat_rotate
 from devices.stream import FloatArray
 
 Script = Iterator[None]
-"""What an operator does, one step a `next`: a generator that reads its Senses and moves its Hands."""
+"""What an operator does: a generator that reads its Senses and moves its Hands, a step a `next`."""
 
 _FEEL_S = 0.03  # [s] time constant of the felt force
 

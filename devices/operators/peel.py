@@ -36,4 +36,4 @@ class PeelOperator(Operator):
     def _crest(self, aside: float) -> FloatArray:
         """Points along the crest, shape (n, 3) [m, cucumber's frame], from right to left."""
         crest = self.senses.now.scene["crest"]
-        return np.asarray(crest + [aside, 0.0, 0.0])
+        return np.asarray(crest + np.array([aside, 0.0, 0.0]))

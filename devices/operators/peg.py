@@ -49,7 +49,7 @@ class PegOperator(Operator):
 
     def _grasp(self, peg: FloatArray) -> Script:
         hand = self.right
-        at = peg + [0.0, 0.0, _GRASP_UP]
+        at = peg + np.array([0.0, 0.0, _GRASP_UP])
         high = max(hand.pose.position[2], at[2])
         yield from hand.move(Pose(np.array([at[0] - 0.085, at[1], high]), hand.pose.quat))
         yield from hand.move(Pose(at - [0.085, 0.0, 0.0], hand.pose.quat))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -79,7 +80,7 @@ class Press:
 
         By feel, the hand waits wherever the force is wrong, until it is right again.
         """
-        for leg in zip(spots[:-1], spots[1:], strict=True):
+        for leg in pairwise(spots):
             yield from self.along(np.array(leg), speed)
 
     def along(self, line: FloatArray, speed: float) -> Script:

@@ -38,7 +38,7 @@ class ValveOperator(Operator):
             yield from hand.shift(np.array([0.0, 0.0, 0.07]))
             if self._angle() >= np.pi / 2:
                 break
-            yield from hand.move(self._at(self._grip() + [-_BEFORE, 0.0, 0.06], 0.0))
+            yield from hand.move(self._at(self._grip() + np.array([-_BEFORE, 0.0, 0.06]), 0.0))
 
     def _angle(self) -> float:
         return float(self.senses.now.scene["angle"][0])

@@ -103,8 +103,8 @@ def _package_arms() -> mujoco.MjSpec:
         group=_VISUAL_GROUP,
         mass=0,
     )
-    for part, (low, high) in _PEDESTAL_BOXES.items():
-        low, high = np.array(low), np.array(high)
+    for part, corners in _PEDESTAL_BOXES.items():
+        low, high = np.array(corners)
         body.add_geom(
             name=f"pedestal_{part}",
             type=mujoco.mjtGeom.mjGEOM_BOX,

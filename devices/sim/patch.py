@@ -63,7 +63,10 @@ class PatchSampler:
         edge = following - hull
         # The ray from the centroid through the centre leaves the hull at 1 / outward.
         reach = _cross(hull - centroid, edge)
-        outward = np.max(_cross(np.broadcast_to(offset, edge.shape), edge) / reach, initial=0.0)
+        # Contacts that coincide make an edge without length, which bounds nothing.
+        real = reach > 1e-14
+        leaving = _cross(np.broadcast_to(offset, edge.shape), edge)
+        outward = np.max(leaving[real] / reach[real], initial=0.0)
         return _shrunk(places, centroid, offset, float(outward)), shares
 
     def _on_line(self, points: FloatArray, center: FloatArray) -> tuple[FloatArray, FloatArray]:

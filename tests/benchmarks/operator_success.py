@@ -1,6 +1,7 @@
 """How often a scripted operator completes a scene, through mapping and guard, without rings.
 
     python -m tests.benchmarks.operator_success --scene wipe -n 50 [--blind] [--perturb NAME]
+    python -m tests.benchmarks.operator_success --table docs/results/operators/*.json
 
 Runs as fast as the machine can on a fake clock. Prints the success rate with its 95 % Wilson
 interval and the seeds that failed; the same as JSON goes to `--json FILE`.
@@ -148,15 +149,39 @@ def summary(trials: list[Trial]) -> dict[str, Any]:
     }
 
 
+def table(paths: list[Path]) -> str:
+    """Many runs as one Markdown table."""
+    rows = [
+        "| scene | operator | disturbed | success | 95 % | progress | simulated | wall | peak |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for path in sorted(paths):
+        run = json.loads(path.read_text())
+        low, high = run["wilson_95"]
+        rows.append(
+            f"| {run['scene']} | {run['operator']} | {run['perturb'] or 'no'} "
+            f"| {run['successes']}/{run['trials']} | {low:.2f} ... {high:.2f} "
+            f"| {run['mean_progress']:.2f} | {run['median_sim_s']:.1f} s "
+            f"| {run['median_wall_s']:.1f} s | {run['median_peak_n']:.0f} N |"
+        )
+    return "\n".join(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--scene", required=True)
+    parser.add_argument("--scene")
+    parser.add_argument("--table", type=Path, nargs="+", help="JSON files to show as a table")
     parser.add_argument("-n", type=int, default=50, help="episodes, seeds first ... first + n - 1")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--blind", action="store_true", help="an operator that ignores touch")
     parser.add_argument("--perturb", help="a perturbation of the scene")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     options = parser.parse_args()
+    if options.table:
+        print(table(options.table))
+        return
+    if not options.scene:
+        parser.error("--scene or --table is needed")
     bench = Bench(options.scene)
     kind = "blind" if options.blind else "touch"
     trials: list[Trial] = []

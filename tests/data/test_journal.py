@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -146,8 +148,17 @@ def test_an_unwritable_journal_says_so(tmp_path: Path) -> None:
         journal.delete(UIDS[0])
 
 
-def _note_many(path: str, name: str, count: int) -> None:
-    journal = Journal(Path(path), by=name)
+class SlowJournal(Journal):
+    """Thinks between reading the last line and writing the next: only a lock makes that safe."""
+
+    def _next_number(self) -> int:
+        time.sleep(0.002)
+        return super()._next_number()
+
+
+def _note_many(path: str, name: str, count: int, together: Barrier) -> None:
+    journal = SlowJournal(Path(path), by=name)
+    together.wait(60)
     for number in range(count):
         journal.note(UIDS[0], f"{name} {number}")
 
@@ -155,7 +166,10 @@ def _note_many(path: str, name: str, count: int) -> None:
 def test_two_processes_lose_nothing(tmp_path: Path) -> None:
     path, count = tmp_path / "j", 40
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_note_many, args=(str(path), name, count)) for name in "ab"]
+    together = context.Barrier(2)
+    writers = [
+        context.Process(target=_note_many, args=(str(path), name, count, together)) for name in "ab"
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:

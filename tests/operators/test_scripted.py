@@ -95,7 +95,7 @@ def test_it_begins_anew_after_a_reset(bench: Callable[[str], Bench]) -> None:
     for k in range(10):
         leader.read(world.observation(round(k * 4e6)))
     sight = world.observation(round(10 * 4e6))
-    away = {s: Pose(p.position + [0.1, 0, 0], p.quat) for s, p in sight.tool.items()}
+    away = {s: Pose(p.position + np.array([0.1, 0, 0]), p.quat) for s, p in sight.tool.items()}
     jumped = Observation(
         sight.t_ns, away, sight.gripper, sight.tactile, sight.wrench, sight.scene, 0.0
     )

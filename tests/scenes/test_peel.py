@@ -75,12 +75,10 @@ def test_pausing_does_not_end_the_strip(peeled: tuple[World, Draw]) -> None:
 
 
 @calm
-@given(
-    st.lists(
-        st.tuples(st.integers(0, cucumber.CELLS - 1), st.floats(0, 3 * HIGH)), max_size=40
-    )
-)
-def test_the_score_never_falls(peeled: tuple[World, Draw], strokes: list[tuple[int, float]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, cucumber.CELLS - 1), st.floats(0, 3 * HIGH)), max_size=40))
+def test_the_score_never_falls(
+    peeled: tuple[World, Draw], strokes: list[tuple[int, float]]
+) -> None:
     world, draw = peeled
     before = progress(world)
     for cell, force in strokes:

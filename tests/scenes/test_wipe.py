@@ -19,7 +19,7 @@ LOW, HIGH = wipe.Wipe.force_band or (0.0, 0.0)
 
 
 @pytest.fixture
-def rubbed(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, no_touch: Touch):  # noqa: ANN201
+def rubbed(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, no_touch: Touch):
     """A board under the felt, and `rub(force, speed)` for one call of `advance`."""
     world = make_world("wipe", 0)
     _under_the_felt(world)
@@ -50,7 +50,7 @@ calm = settings(
 
 @calm
 @given(st.lists(st.tuples(st.floats(0, HIGH), st.floats(0, 0.3)), max_size=12))
-def test_progress_never_falls_while_nobody_presses_too_hard(rubbed, strokes) -> None:  # noqa: ANN001
+def test_progress_never_falls_while_nobody_presses_too_hard(rubbed, strokes) -> None:
     world, rub = rubbed
     before = world.scene.progress(world.model, world.data)
     for force, speed in strokes:
@@ -62,7 +62,7 @@ def test_progress_never_falls_while_nobody_presses_too_hard(rubbed, strokes) -> 
 
 @calm
 @given(st.floats(0, LOW, exclude_max=True), st.floats(0, 0.3))
-def test_too_light_leaves_everything(rubbed, force, speed) -> None:  # noqa: ANN001
+def test_too_light_leaves_everything(rubbed, force, speed) -> None:
     world, rub = rubbed
     before = world.data.userdata.copy()
     rub(force, speed)
@@ -71,7 +71,7 @@ def test_too_light_leaves_everything(rubbed, force, speed) -> None:  # noqa: ANN
 
 @calm
 @given(st.floats(LOW, HIGH))
-def test_pressing_without_rubbing_leaves_everything(rubbed, force) -> None:  # noqa: ANN001
+def test_pressing_without_rubbing_leaves_everything(rubbed, force) -> None:
     world, rub = rubbed
     before = world.data.userdata.copy()
     rub(force, 0.0)
@@ -80,14 +80,14 @@ def test_pressing_without_rubbing_leaves_everything(rubbed, force) -> None:  # n
 
 @calm
 @given(st.floats(HIGH, 80, exclude_min=True), st.floats(0.01, 0.3))
-def test_too_hard_cleans_nothing(rubbed, force, speed) -> None:  # noqa: ANN001
+def test_too_hard_cleans_nothing(rubbed, force, speed) -> None:
     world, rub = rubbed
     before = ink(world)
     rub(force, speed)
     assert (ink(world) >= before).all()
 
 
-def test_only_marks_under_the_felt_go_and_enough_rubbing_takes_them_all(rubbed) -> None:  # noqa: ANN001
+def test_only_marks_under_the_felt_go_and_enough_rubbing_takes_them_all(rubbed) -> None:
     world, rub = rubbed
     for _ in range(100):
         rub((LOW + HIGH) / 2, 0.1)
@@ -96,7 +96,7 @@ def test_only_marks_under_the_felt_go_and_enough_rubbing_takes_them_all(rubbed) 
     assert 0.0 < world.scene.progress(world.model, world.data) < 1.0
 
 
-def test_smeared_ink_takes_longer(rubbed) -> None:  # noqa: ANN001
+def test_smeared_ink_takes_longer(rubbed) -> None:
     world, rub = rubbed
     for _ in range(20):
         rub(HIGH * 2, 0.1)
@@ -110,7 +110,7 @@ def test_smeared_ink_takes_longer(rubbed) -> None:  # noqa: ANN001
 
 @calm
 @given(st.integers(0, 2**31 - 1))
-def test_writing_fits_the_board_and_its_marks(seed) -> None:  # noqa: ANN001
+def test_writing_fits_the_board_and_its_marks(seed) -> None:
     marks = write(np.random.default_rng(seed), wipe._WORD, wipe._MARK_PITCH, wipe._MARKS)
     assert 60 <= len(marks) <= wipe._MARKS
     assert np.abs(marks[:, 0]).max() < wipe._HALF[1] and np.abs(marks[:, 1]).max() < wipe._HALF[0]

@@ -56,7 +56,7 @@ def picture(number: int, width: int, height: int) -> npt.NDArray[np.uint8]:
 def rows(spec: StreamSpec, seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.generic]:
     """Smooth made-up values of a stream."""
     n = len(seconds)
-    push = np.clip(np.sin(seconds * 1.7) - 0.4, 0, None) * 9.0
+    push = np.clip(np.sin(seconds * 4.0) - 0.4, 0, None) * 9.0
     if spec.name.endswith("/q"):
         phase = np.arange(7) * 0.7
         return 0.6 * np.sin(seconds[:, None] * 0.9 + phase)

@@ -205,23 +205,28 @@ class Browse(QWidget):
 
     def select(self, uid: str) -> None:
         """Select one episode and scroll to it."""
-        row = self.model.row_of(uid)
-        if row >= 0:
-            self.list.setCurrentIndex(self.model.index(row))
+        self._make_current(self.model.row_of(uid))
 
     def focus_list(self) -> None:
         """Give the keyboard to the episodes; the first one is current if none was."""
         self.list.setFocus(Qt.FocusReason.OtherFocusReason)
         if not self.list.currentIndex().isValid() and self.model.cards:
-            self.list.setCurrentIndex(self.model.index(0))
+            self._make_current(0)
+
+    def _make_current(self, row: int) -> None:
+        """Make a row the current and only selected one, whatever modifier keys are down."""
+        selection = self.list.selectionModel()
+        if row >= 0 and selection is not None:
+            index = self.model.index(row)
+            flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
+            selection.setCurrentIndex(index, flag)
+            self.list.scrollTo(index)
 
     def _select(self, uids: set[str], current: str) -> None:
         selection = self.list.selectionModel()
         if selection is None:
             return
-        row = self.model.row_of(current)
-        if row >= 0:
-            self.list.setCurrentIndex(self.model.index(row))
+        self._make_current(self.model.row_of(current))
         for uid in uids:
             row = self.model.row_of(uid)
             if row >= 0:

@@ -164,6 +164,7 @@ class Player(QWidget):
     def close_down(self) -> None:
         """End threads and graphics. Idempotent."""
         self.loader.close()
+        self.plots.close_down()
         self.view.close_view()
 
     def _take(self, loaded: Loaded) -> None:

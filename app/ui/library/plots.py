@@ -191,6 +191,12 @@ class Plots(QWidget):
             plot.setVisible(title in found)
             plot.show_curves(found.get(title, []), length_s)
 
+    def close_down(self) -> None:
+        """Have pyqtgraph let go of the menus that it makes for each plot."""
+        for plot in self._plots.values():
+            plot.view.close()
+            plot.view.deleteLater()
+
     def show_cursor(self, seconds: float) -> None:
         for plot in self._plots.values():
             if plot.isVisible():

@@ -28,9 +28,7 @@ def normal_forces(
     return found
 
 
-def sliding_speed(
-    model: mujoco.MjModel, data: mujoco.MjData, geom: str, body: str
-) -> float:
+def sliding_speed(model: mujoco.MjModel, data: mujoco.MjData, geom: str, body: str) -> float:
     """Speed of a geom's middle relative to a body's [m/s], without the part along the body's z."""
     velocity = np.empty(6)
     mujoco.mj_objectVelocity(

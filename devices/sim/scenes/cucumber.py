@@ -30,32 +30,32 @@ _LANE_ANGLE = np.radians(26.0)  # between the middles of lanes, round the sectio
 _RINGS, _SECTORS = 40, 28
 
 
-def _radius(y: FloatArray) -> FloatArray:
+def _radius(y: npt.ArrayLike) -> FloatArray:
     """Radius of the section at y [m]: nearly constant, rounded at the ends."""
-    u = np.clip(np.abs(y) / _HALF, 0.0, 1.0)
+    u = np.clip(np.abs(np.asarray(y)) / _HALF, 0.0, 1.0)
     return np.asarray(_RADIUS * (1.0 - 0.10 * u**2) * np.sqrt(np.maximum(1.0 - u**10, 0.0)))
 
 
-def _middle_z(y: FloatArray) -> FloatArray:
+def _middle_z(y: npt.ArrayLike) -> FloatArray:
     """Height of the middle line at y [m]."""
-    return np.asarray(-_RADIUS - _SAG * (y / _HALF) ** 2)
+    return np.asarray(-_RADIUS - _SAG * (np.asarray(y) / _HALF) ** 2)
 
 
 def underside() -> float:
     """Lowest height of the cucumber between its rests [m]."""
-    return float(_middle_z(np.array(0.055)) - _radius(np.array(0.055)))
+    return float(_middle_z(0.055) - _radius(0.055))
 
 
 def crest() -> FloatArray:
     """The line along the top where cells lie, shape (CELLS, 3) [m]."""
     y = (np.arange(CELLS) - (CELLS - 1) / 2) * CELL
-    return np.column_stack([np.zeros_like(y), y, _middle_z(y) + _radius(y)])
+    return np.column_stack([np.zeros(CELLS), y, _middle_z(y) + _radius(y)]).astype(np.float64)
 
 
 def cell_at(point: FloatArray) -> tuple[int, int] | None:
     """Lane and cell under a point (3,) [m] of the surface, or None beyond the cells."""
     cell = round(point[1] / CELL + (CELLS - 1) / 2)
-    angle = np.arctan2(point[0], point[2] - float(_middle_z(np.array(point[1]))))
+    angle = np.arctan2(point[0], point[2] - float(_middle_z(point[1])))
     lane = round(float(angle / _LANE_ANGLE)) + LANES // 2
     if not (0 <= cell < CELLS and 0 <= lane < LANES):
         return None
@@ -75,9 +75,13 @@ def grow(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
         mass=0,
     )
     stem = looks.paint(spec, "cucumber_stem", (0.42, 0.47, 0.22), specular=0.1)
-    end = float(_middle_z(np.array(_HALF)))
+    end = float(_middle_z(_HALF))
     looks.rod(
-        body, (0, _HALF - 0.003, end), (0.003, _HALF + 0.011, end + 0.003), 0.0035, stem,
+        body,
+        (0, _HALF - 0.003, end),
+        (0.003, _HALF + 0.011, end + 0.003),
+        0.0035,
+        stem,
         rounded=True,
     )
     _cells(spec, body)
@@ -174,7 +178,7 @@ def _cells(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
     for lane in range(LANES):
         turn = (lane - LANES // 2) * _LANE_ANGLE
         for cell, (_, y, top) in enumerate(line):
-            radius = float(_radius(np.array(y)))
+            radius = float(_radius(y))
             middle = top - radius
             pitch = np.arctan(slope[cell])
             body.add_geom(

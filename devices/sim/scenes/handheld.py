@@ -50,7 +50,7 @@ def mount(spec: mujoco.MjSpec, side: Side, name: str, tilt_stiffness: float) -> 
             damping=[_DAMPING, 0.0, 0.0],
             armature=0.02,
         )
-    for axis, vector in (("roll", (1, 0, 0)), ("pitch", (0, 1, 0))):
+    for axis, vector in zip(("roll", "pitch"), np.eye(3), strict=False):
         body.add_joint(
             name=f"{name}_{axis}",
             type=mujoco.mjtJoint.mjJNT_HINGE,

@@ -1,11 +1,13 @@
 """Lift: both arms raise a soft cup between two paddles without dropping or crushing it.
 
-After the bimanual lifting task of Reactive Diffusion Policy (Xue et al., RSS 2025). Held too loosely
-the cup slips, by plain friction; held too hard it creases and at last collapses. The eye misjudges how
-wide it is.
+After the bimanual lifting task of Reactive Diffusion Policy (Xue et al., RSS 2025). Held too
+loosely the cup slips, by plain friction; held too hard it creases and at last collapses. The eye
+misjudges how wide it is.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import mujoco
 import numpy as np
@@ -47,12 +49,12 @@ class Lift:
     name = "lift"
     title = "Lift the soft cup"
     instruction = "Lift the soft cup with both hands, level, and hold it; do not crush it."
-    perturbations = (*MOVED, "filled")
+    perturbations: tuple[str, ...] = (*MOVED, "filled")
     force_band: tuple[float, float] | None = (2.5, 7.0)
 
     # ---------------------------------------------------------------- furniture
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec)
+        furnish_room(spec, front_from=(1.04, 0.0, 0.88), front_at=(0.32, 0.0, 0.52))
         spec.nuserdata = _SLOTS
         self._coaster(spec)
         self._cup(spec)
@@ -172,7 +174,9 @@ class Lift:
             data.userdata[_CRUSH] = min(1.0, crush)
         if data.userdata[_HELD_S] >= _HOLD_S:
             return
-        held = min(left, right) > 0.2 and self._raised(data) >= _RAISED and self._tilt(data) < _LEVEL
+        held = (
+            min(left, right) > 0.2 and self._raised(data) >= _RAISED and self._tilt(data) < _LEVEL
+        )
         data.userdata[_HELD_S] = data.userdata[_HELD_S] + _STEP_S if held else 0.0
 
     def _squeeze(self, model: mujoco.MjModel, data: mujoco.MjData) -> tuple[float, float]:
@@ -206,8 +210,8 @@ class Lift:
 
     # --------------------------------------------------------------------- task
     def observe(self, model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, FloatArray]:
-        """`cup`: its pose, origin in the middle; `cup_seen`: as the eye places it; `radius_seen` [m];
-        `left_face`, `right_face`: the paddles' faces; `crush`: 0 sound ... 1 collapsed;
+        """`cup`: its pose, origin in the middle; `cup_seen`: as the eye places it; `radius_seen`
+        [m]; `left_face`, `right_face`: the paddles' faces; `crush`: 0 sound ... 1 collapsed;
         `force_band` [N]."""
         assert self.force_band is not None
         cup = data.joint("cup_free").qpos.copy()
@@ -290,7 +294,7 @@ def _lathe(profile: FloatArray, dent: float) -> tuple[FloatArray, npt.NDArray[np
     angle = np.linspace(0, 2 * np.pi, sectors, endpoint=False)
     # Subdivide long walls so that they can bend.
     rows: list[FloatArray] = []
-    for a, b in zip(profile[:-1], profile[1:], strict=True):
+    for a, b in pairwise(profile):
         count = max(1, int(abs(b[1] - a[1]) / 0.008))
         rows += [a + (b - a) * t for t in np.linspace(0, 1, count, endpoint=False)]
     rings = np.array([*rows, profile[-1]])

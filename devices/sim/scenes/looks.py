@@ -1,4 +1,4 @@
-"""Short words for the visible parts of a scene: paint, boxes, cylinders, rods that nothing touches."""
+"""Short words for the visible parts of a scene that nothing touches: paint, boxes, rods, plates."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ def _decor(
     )
 
 
-def plate(
-    spec: mujoco.MjSpec, name: str, half: tuple[float, float, float], corner: float
-) -> str:
+def plate(spec: mujoco.MjSpec, name: str, half: tuple[float, float, float], corner: float) -> str:
     """Add the mesh of a plate with rounded corners, and return its name.
 
     Args:
@@ -95,8 +93,6 @@ def plate(
     return name
 
 
-def mesh(
-    body: mujoco.MjsBody, name: str, at: Sequence[float], material: str
-) -> mujoco.MjsGeom:
+def mesh(body: mujoco.MjsBody, name: str, at: Sequence[float], material: str) -> mujoco.MjsGeom:
     """A mesh at a place of the body."""
     return _decor(body, mujoco.mjtGeom.mjGEOM_MESH, (0, 0, 0), material, pos=at, meshname=name)

@@ -1,8 +1,8 @@
 """Peel: a blade takes the skin off a cucumber in one strip, as long as it is pressed just right.
 
 After the peeling task of Reactive Diffusion Policy (Xue et al., RSS 2025): the score is the length
-of the strip. Too light and the blade glides over the skin; too hard and it cuts into the flesh; both
-end the strip. The cucumber lies at a height and slope that the eye judges badly.
+of the strip. Too light and the blade glides over the skin; too hard and it cuts into the flesh;
+both end the strip. The cucumber lies at a height and slope that the eye judges badly.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _HOME = Pose(np.array([0.405, -0.17, 0.462]), np.array([1.0, 0.0, 0.0, 0.0]))
 _DROP = 0.042  # [m] from the middle of the pads down to the blade's edge
 _BLADE = (0.0015, 0.008)  # [m] radius and half length of the blade
 
-# userdata: height of the crest as it is seen [m], number of the strip being cut, lane and cell where
-# it was cut last; then every cell: 0 skin, n > 0 cut in strip n, _GOUGED cut too deep.
+# userdata: height of the crest as it is seen [m], number of the strip being cut, lane and cell
+# where it was cut last; then every cell: 0 skin, n > 0 cut in strip n, _GOUGED cut too deep.
 _SEEN_Z, _STRIP, _LANE, _LAST, _CELLS = 0, 1, 2, 3, 4
 _GOUGED = -1.0
 _REACH = 2  # cells that a strip may bridge
@@ -40,12 +40,12 @@ class Peel:
     name = "peel"
     title = "Peel the cucumber"
     instruction = "Peel one long strip off the cucumber with steady pressure, without stopping."
-    perturbations = MOVED
+    perturbations: tuple[str, ...] = MOVED
     force_band: tuple[float, float] | None = (1.5, 6.0)
 
     # ---------------------------------------------------------------- furniture
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec)
+        furnish_room(spec, front_from=(0.97, -0.10, 0.90), front_at=(0.33, -0.08, 0.50))
         spec.nuserdata = _CELLS + LANES * CELLS
         body = stage.add_stage(spec, _STAGE, _HOME)
         spec.add_exclude(bodyname1=_STAGE, bodyname2="table")
@@ -126,7 +126,7 @@ class Peel:
             return
         if contact.sliding_speed(model, data, "blade", _STAGE) < _SLOWEST:
             return
-        middle = sum(newtons * point for newtons, point in touching) / force
+        middle = np.sum([newtons * point for newtons, point in touching], axis=0) / force
         where = cucumber.cell_at(stage.in_stage(stage.pose(data, _STAGE), middle[None])[0])
         if where is None:
             return

@@ -1,8 +1,9 @@
 """Something that stands firm under the hand, yet can be moved smoothly by a perturbation.
 
-A stage is a very heavy, weightless body tied to a mocap frame. Moving the frame in one step makes the
-stage glide there within about half a second, as if somebody had taken hold of it; the forces of a
-hand (tens of N) displace it by a fraction of a millimetre. Both poses are part of the physics state.
+A stage is a very heavy, weightless body tied to a mocap frame. Moving the frame in one step makes
+the stage glide there within about half a second, as if somebody had taken hold of it; the forces of
+a hand (tens of N) displace it by a fraction of a millimetre. Both poses are part of the physics
+state.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Wipe:
     name = "wipe"
     title = "Wipe the board"
     instruction = "Wipe all the ink off the white board, pressing neither too lightly nor too hard."
-    perturbations = MOVED
+    perturbations: tuple[str, ...] = MOVED
     force_band: tuple[float, float] | None = (2.0, 8.0)
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Wipe:
 
     # ---------------------------------------------------------------- furniture
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec)
+        furnish_room(spec, front_from=(0.99, -0.10, 0.93), front_at=(0.33, -0.08, 0.49))
         spec.nuserdata = _INK + _MARKS
         self._board(spec)
         self._eraser(spec)
