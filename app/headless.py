@@ -23,12 +23,13 @@ from app.runtime.messages import (
 )
 from app.runtime.station_file import StationFile
 from app.session.session import Session
-from devices.errors import ConfigError, DeviceError
-from devices.plugins import names
+from devices import plugins
+from devices.errors import DeviceError
 
 TAKE_LIMIT_S = 120.0
 SETTLE_S = 0.5
 PERTURB_AFTER_S = 1.5
+SUCCESS_HELD_S = 4.0  # a script that has done its task and does not retreat is not waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,7 @@ def collect(
     Returns:
         Exit status: 0 when every take was stored (successes and failures alike).
     """
-    if station.scene not in names("operators"):
-        raise ConfigError(
-            f"No scripted operator knows the scene '{station.scene}'", allowed=names("operators")
-        )
+    plugins.load("operators", station.scene)  # a broken or missing one ends it here
     say(f"Starting the simulated station, scene '{station.scene}' ...")
     with Run(station) as run:
         session = run.session
@@ -103,6 +101,7 @@ def _take(
     _expect(session.request(UseLeader(operator)))
     begin = time.monotonic()
     perturbed = perturb is None
+    done_s = 0.0
     while time.monotonic() - begin < TAKE_LIMIT_S:
         _pause(run, 0.05)
         status = session.station
@@ -112,6 +111,9 @@ def _take(
             _expect(session.request(Perturb(perturb or "")))
             perturbed = True
         if status.leaders.get(operator) == "done":
+            break
+        done_s = done_s + 0.05 if status.success else 0.0
+        if done_s > SUCCESS_HELD_S:
             break
     status, recorder = session.station, session.recorder
     if status is None or recorder is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,7 +24,7 @@ def children(station: StationFile) -> tuple[ChildSpec, ...]:
     options = {"station": msgspec.to_builtins(station)}
     return (
         ChildSpec("station", "app.runtime.station_process", options),
-        ChildSpec("recorder", "app.runtime.recorder", restarts=3, stop_s=5.0),
+        ChildSpec("recorder", "app.runtime.recorder", options, restarts=3, stop_s=5.0),
         ChildSpec("cameras", "app.runtime.cameras", options, restarts=3),
     )
 
@@ -43,7 +44,13 @@ class Run:
             self._supervisor.start()
             for child in ("station", "recorder"):
                 self._supervisor.wait_until_answers(child, START_LIMIT_S)
-            while self.session.station is None or self.session.recorder is None:
+            session, deadline = self.session, time.monotonic() + START_LIMIT_S
+            while session.station is None or session.recorder is None or not self._pictures():
+                if time.monotonic() > deadline:
+                    raise DeviceError(
+                        f"The station did not start within {START_LIMIT_S:.0f} s",
+                        next_step=self.last_words() or "Look at 'teledeck doctor'",
+                    )
                 self.poll(0.05)
         except BaseException:
             self._close()
@@ -60,6 +67,13 @@ class Run:
         self._supervisor.step(0.0)
         if "station" not in self._supervisor.alive:
             raise DeviceError(self.last_words())
+
+    def _pictures(self) -> bool:
+        """Whether every camera has shown something; True too when the cameras have ended."""
+        if "cameras" not in self._supervisor.alive:
+            return True
+        camera = self.session.camera
+        return camera is not None and bool(camera.cameras)
 
     def last_words(self) -> str:
         """What the newest crash said, as a sentence; "" if nothing crashed."""

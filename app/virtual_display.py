@@ -28,8 +28,10 @@ def virtual_display(width: int = 1920, height: int = 1080) -> Iterator[str]:
         raise DeviceError("There is no Xvfb", next_step="sudo apt-get install xvfb")
     read_end, write_end = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write_end), "-nolisten", "tcp"]
-        + ["-screen", "0", f"{width}x{height}x24"],
+        [
+            *("Xvfb", "-displayfd", str(write_end), "-nolisten", "tcp"),
+            *("-screen", "0", f"{width}x{height}x24"),
+        ],
         pass_fds=(write_end,),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -89,17 +89,11 @@ def inspect(episode: Episode, judged: bool | None = None) -> tuple[Finding, ...]
 
 def paused_spans(episode: Episode) -> tuple[tuple[int, int], ...]:
     """Times in which the operator had paused the take [ns, monotonic]."""
-    spans: list[tuple[int, int]] = []
-    since: int | None = None
-    for event in episode.events:
-        if event.data.get("pause") is True:
-            since = event.t_ns
-        elif event.data.get("pause") is False and since is not None:
-            spans.append((since, event.t_ns))
-            since = None
-    if since is not None:
-        spans.append((since, max(since, episode.span_ns[1])))
-    return tuple(spans)
+    return tuple(
+        (event.t_ns, event.t_ns + round(float(event.data.get("seconds", 0.0)) * NS_PER_S))
+        for event in episode.events
+        if event.data.get("paused") is True
+    )
 
 
 def _ending(episode: Episode) -> Iterator[Finding]:
@@ -116,7 +110,7 @@ def _ending(episode: Episode) -> Iterator[Finding]:
 def _recorded_gaps(episode: Episode) -> Iterator[Finding]:
     missing: dict[str, int] = {}
     for event in episode.events:
-        if event.kind != "gap":
+        if event.kind != "gap" or event.data.get("paused") is True:
             continue
         stream = str(event.data.get("stream", ""))
         if not stream:

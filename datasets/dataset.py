@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -207,9 +208,17 @@ def find_datasets(folder: Path) -> Iterator[Dataset | StorageError]:
                 yield error
 
 
-def reason(error: OSError) -> str:
-    """What the operating system said, without the path and number around it."""
-    return (error.strerror or str(error)).lower()
+def reason(error: BaseException) -> str:
+    """What the operating system said, in a few words.
+
+    HDF5 hides the number of the system's error in a long message; it is looked up there.
+    """
+    number = re.search(r"errno = (\d+)", str(error))
+    if number:
+        return os.strerror(int(number[1])).lower()
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)
 
 
 def _is_dataset(root: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -104,35 +105,50 @@ def stream_groups(file: h5py.File) -> dict[str, h5py.Group]:
     return found
 
 
-def committed(file: h5py.File, groups: dict[str, h5py.Group]) -> tuple[int, dict[str, int]]:
+def committed(file: h5py.File) -> tuple[int, dict[str, int]]:
     """How much of a file is whole: bytes of `/events` and rows per stream.
 
     The last whole row of `/commits` says it. A file without commits (written in one go by another
     program) is as long as its datasets.
 
     Raises:
-        StorageError: If the file holds fewer rows than were committed.
+        StorageError: If the last commit cannot be understood.
     """
-    lengths = {
-        name: min(len(group[layout.TIMES]), len(group[layout.ROWS]))
-        for name, group in groups.items()
-    }
-    events = len(file[layout.EVENTS]) if layout.EVENTS in file else 0
     if layout.COMMITS not in file:
-        return events, lengths
+        return lengths(file)
     table = file[layout.COMMITS]
+    names = _committed_streams(table)
     number = whole_commits(file)
     if number == 0:
-        return 0, dict.fromkeys(groups, 0)
-    row = table[number - 1]
-    rows = dict(zip(_committed_streams(table), (int(n) for n in row[3:-1]), strict=True))
-    short = [name for name in groups if rows.get(name, 0) > lengths[name]]
-    if short or row[2] > events:
+        return 0, dict.fromkeys(names, 0)
+    row = [int(value) for value in table[number - 1]]
+    if len(row) != len(names) + len(layout.commit_columns(())):
+        raise StorageError(f"The columns of /commits in {file.filename} are not what they say")
+    return row[2], dict(zip(names, row[3:-1], strict=True))
+
+
+def lengths(file: h5py.File) -> tuple[int, dict[str, int]]:
+    """How long the datasets are: bytes of `/events` and rows per stream."""
+    events = len(file[layout.EVENTS]) if layout.EVENTS in file else 0
+    return events, {
+        name: min(len(group[layout.TIMES]), len(group[layout.ROWS]))
+        for name, group in stream_groups(file).items()
+    }
+
+
+def check_lengths(file: h5py.File) -> None:
+    """Compare what was committed with what is there.
+
+    Raises:
+        StorageError: If the file holds less: something else than a crash happened to it.
+    """
+    (event_bytes, rows), (events_there, rows_there) = committed(file), lengths(file)
+    short = [name for name, count in rows.items() if count > rows_there.get(name, 0)]
+    if short or event_bytes > events_there:
         raise StorageError(
             f"{file.filename} holds less than was committed ({', '.join(short) or 'events'})",
             next_step="Restore it from a backup; it was not changed",
         )
-    return int(row[2]), {name: rows.get(name, 0) for name in groups}
 
 
 def whole_commits(file: h5py.File) -> int:
@@ -148,6 +164,19 @@ def whole_commits(file: h5py.File) -> int:
 def _committed_streams(table: h5py.Dataset) -> tuple[str, ...]:
     """Streams in the columns of `/commits`; layout.commit_columns says where they are."""
     return tuple(str(name) for name in json.loads(table.attrs["columns"])[3:-1])
+
+
+def let_go(file: h5py.File) -> None:
+    """Close a file that can no longer be written to.
+
+    HDF5 2.0 crashes the process some time after a close that could not write. So whatever it
+    still wants to write goes nowhere; the file on the disk stays as the last good write left it.
+    """
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, file.id.get_vfd_handle(), inheritable=False)
+        os.close(nowhere)
+        file.close()
 
 
 def living_writer(path: Path) -> bool:

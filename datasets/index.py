@@ -15,7 +15,7 @@ from typing import Any
 from datasets import checks, files, layout
 from datasets.dataset import Dataset, reason
 from datasets.reader import Episode
-from datasets.repair import needs_repair, repair
+from datasets.repair import clear_drafts, needs_repair, repair
 from devices.clock import ClockAnchor
 from devices.errors import StorageError
 
@@ -74,6 +74,9 @@ class EpisodeIndex:
         self._facts: dict[str, EpisodeFacts] = {}
         self.complaints: tuple[str, ...] = ()
         self._load()
+        if mend:
+            self._clear_drafts()
+        self._at_opening = self.complaints
 
     @property
     def facts(self) -> dict[str, EpisodeFacts]:
@@ -89,7 +92,7 @@ class EpisodeIndex:
         Raises:
             StorageError: If the dataset folder is gone.
         """
-        self.complaints = ()
+        self.complaints = self._at_opening
         found = self._stat()
         stale = [uid for uid, stamp in found.items() if self._stale(uid, stamp)]
         facts: dict[str, EpisodeFacts] = {}
@@ -148,6 +151,12 @@ class EpisodeIndex:
             repair(self._dataset.episode_path(uid))
         except StorageError as error:
             self._complain(str(error))  # it can be read all the same
+
+    def _clear_drafts(self) -> None:
+        try:
+            clear_drafts(self._dataset)
+        except StorageError as error:
+            self._complain(str(error))
 
     def _load(self) -> None:
         try:

@@ -138,6 +138,7 @@ class Journal:
         self._lines: list[JournalLine] = []
         self._offset = 0
         self._file_lines = 0
+        self._highest = 0
         self.refresh()
 
     @property
@@ -300,6 +301,7 @@ class Journal:
                 continue
             try:
                 self._lines.append(_decoded(raw))
+                self._highest = max(self._highest, self._lines[-1].number)
             except (ValueError, KeyError, TypeError) as error:
                 complaints.append(f"Line {self._file_lines} of {self.path} is skipped: {error}")
         self._offset += end
@@ -310,11 +312,11 @@ class Journal:
 
     def _start_over(self) -> None:
         self._lines.clear()
-        self._offset = self._file_lines = 0
+        self._offset = self._file_lines = self._highest = 0
         self.complaints = ()
 
     def _next_number(self) -> int:
-        return max((line.number for line in self._lines), default=0) + 1
+        return self._highest + 1
 
     def _line(self, number: int) -> JournalLine:
         return next(line for line in self._lines if line.number == number)

@@ -19,6 +19,8 @@ EPISODES = "episodes"
 MODELS = "models"
 CACHE = "cache"
 EPISODE_SUFFIX = ".h5"
+DRAFT_SUFFIX = ".draft"
+REPAIR_SUFFIX = ".repair"
 MODEL_SUFFIX = ".mjb"
 
 STREAMS = "streams"

@@ -176,12 +176,8 @@ class Library:
         Raises:
             StorageError: If there is none of this name.
         """
-        for card in self._all_cards():
-            if card.uid == uid:
-                return card
-        raise StorageError(
-            f"{self.dataset.root} has no episode {uid!r}", next_step="Refresh the Library"
-        )
+        self._known(uid)
+        return next(card for card in self._all_cards() if card.uid == uid)
 
     def tasks(self) -> tuple[str, ...]:
         """Tasks that occur outside the trash, sorted."""
@@ -226,27 +222,27 @@ class Library:
     # --------------------------------------------------------------------------------- deciding
     def set_verdict(self, uid: str, verdict: Verdict, note: str = "") -> JournalLine:
         """Call an episode a success or a failure."""
-        return self._decided(self._journal.verdict(self.card(uid).uid, verdict, note))
+        return self._decided(self._journal.verdict(self._known(uid), verdict, note))
 
     def relabel(self, uid: str, task: str) -> JournalLine:
         """Give an episode another task."""
-        return self._decided(self._journal.relabel(self.card(uid).uid, task))
+        return self._decided(self._journal.relabel(self._known(uid), task))
 
     def delete(self, uid: str) -> JournalLine:
         """Move an episode to the trash; its file stays."""
-        return self._decided(self._journal.delete(self.card(uid).uid))
+        return self._decided(self._journal.delete(self._known(uid)))
 
     def restore(self, uid: str) -> JournalLine:
         """Take an episode out of the trash."""
-        return self._decided(self._journal.restore(self.card(uid).uid))
+        return self._decided(self._journal.restore(self._known(uid)))
 
     def trim(self, uid: str, span_ns: tuple[int, int] | None) -> JournalLine:
         """Let only a part of an episode count [ns, monotonic]; None for all of it."""
-        return self._decided(self._journal.trim(self.card(uid).uid, span_ns))
+        return self._decided(self._journal.trim(self._known(uid), span_ns))
 
     def note(self, uid: str, text: str) -> JournalLine:
         """Say something about an episode."""
-        return self._decided(self._journal.note(self.card(uid).uid, text))
+        return self._decided(self._journal.note(self._known(uid), text))
 
     def undo(self, number: int | None = None) -> JournalLine:
         """Take back the newest decision, or the one with this line number; returns that line."""
@@ -309,6 +305,13 @@ class Library:
                 thumbnail = self._thumbnail_path(uid) if uid in self._thumbnails else None
                 cards.append(EpisodeCard(number, facts[uid], self._state.of(uid), thumbnail))
         return cards
+
+    def _known(self, uid: str) -> str:
+        if uid not in self._index.facts or self._state.of(uid).purged:
+            raise StorageError(
+                f"{self.dataset.root} has no episode {uid!r}", next_step="Refresh the Library"
+            )
+        return uid
 
     def _decided(self, line: JournalLine) -> JournalLine:
         self._state = fold(self._journal.lines)

@@ -43,13 +43,17 @@ class EpisodeEvent:
 class EpisodeStream:
     """One stream of an open episode. Arrays are read when asked for, and read-only."""
 
-    def __init__(self, spec: StreamSpec, group: h5py.Group, rows: int) -> None:
+    def __init__(self, spec: StreamSpec, file: h5py.File, rows: int) -> None:
         self.spec = spec
-        self._group = group
+        self._file = file
         self._rows = rows
 
     def __len__(self) -> int:
         return self._rows
+
+    @cached_property
+    def _group(self) -> h5py.Group:
+        return self._file[layout.STREAMS][self.spec.name]
 
     @cached_property
     def t_ns(self) -> Times:
@@ -161,13 +165,15 @@ class Episode:
         self.provenance: Mapping[str, Any] | None = None
         if layout.PROVENANCE in file:
             self.provenance = _parsed(path, file[layout.PROVENANCE].attrs.get("json"))
-        groups = files.stream_groups(file)
-        self._event_bytes, rows = files.committed(file, groups)
+        if files.is_marked_open(path):
+            files.check_lengths(file)
+        self._event_bytes, rows = files.committed(file)
         self._streams: dict[str, EpisodeStream] = {}
-        for name, group in groups.items():
-            spec = _spec(path, name, group)
+        for spec in _specs(path, file):
+            if spec.name not in rows:
+                raise StorageError(f"{path}: stream '{spec.name}' is declared but not there")
             kind = ImageStream if spec.kind == "image" else EpisodeStream
-            self._streams[name] = kind(spec, group, rows[name])
+            self._streams[spec.name] = kind(spec, file, rows[spec.name])
         self.specs = MappingProxyType({name: s.spec for name, s in self._streams.items()})
 
     @classmethod
@@ -311,16 +317,28 @@ def checked_rows(rows: int | Sequence[int] | Rows, count: int, stream: str) -> T
     return np.where(wanted < 0, wanted + count, wanted)
 
 
-def _spec(path: Path, name: str, group: h5py.Group) -> StreamSpec:
-    names = StreamSpec.__dataclass_fields__
-    fields = {key: _plain(value) for key, value in group.attrs.items() if key in names}
+def _specs(path: Path, file: h5py.File) -> list[StreamSpec]:
+    """The contracts of all streams, sorted by name."""
+    listed = file.attrs.get("streams")
     try:
-        spec = StreamSpec.from_dict(fields)
-    except (TypeError, KeyError, StreamError) as error:
-        raise StorageError(f"{path}: stream '{name}' does not say what it is: {error}") from error
-    if spec.name != name:
-        raise StorageError(f"{path}: stream '{name}' calls itself '{spec.name}'")
-    return spec
+        if listed is not None:
+            described = json.loads(listed)
+        else:
+            described = [
+                {key: _plain(value) for key, value in group.attrs.items()}
+                for group in files.stream_groups(file).values()
+            ]
+        known = StreamSpec.__dataclass_fields__
+        specs = [
+            StreamSpec.from_dict({key: fields[key] for key in fields.keys() & known.keys()})
+            for fields in described
+        ]
+    except (AttributeError, TypeError, ValueError, KeyError, StreamError) as error:
+        raise StorageError(
+            f"{path} does not say what its streams are: {error}",
+            next_step="Restore it from a backup",
+        ) from error
+    return sorted(specs, key=lambda spec: spec.name)
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from datasets.dataset import Dataset, reason
 from datasets.lock import RecordingLock
 from devices.errors import StorageError
 
-_DRAFT = ".repair"
+_DRAFT_AGE_S = 3600.0
 _COPY_BYTES = 8 << 20
 
 
@@ -64,8 +65,7 @@ def repair(path: Path) -> RepairReport:
         StorageError: If the file is being recorded, is no episode, or is damaged beyond what a
             crash of the recorder can do. It is unchanged then.
     """
-    if not path.exists():
-        raise StorageError(f"There is no episode {path}")
+    files.open_file(path).close()  # tells by name what is no episode at all
     try:
         lock = RecordingLock(path)
     except (BlockingIOError, PermissionError) as error:
@@ -76,11 +76,12 @@ def repair(path: Path) -> RepairReport:
         raise _unwritable(path, error) from error
     except OSError as error:
         raise _unwritable(path, error) from error
-    draft = path.with_suffix(_DRAFT)
+    draft = path.with_suffix(layout.REPAIR_SUFFIX)
     try:
         with files.open_file(path) as source:
             stop = files.stop_text(source)
-            rows = files.committed(source, files.stream_groups(source))[1]
+            files.check_lengths(source)
+            rows = files.committed(source)[1]
             if stop and not files.is_marked_open(path):
                 return RepairReport(path, False, rows, f"{path.stem} is whole")
             _copy(source, draft, stop)
@@ -93,7 +94,7 @@ def repair(path: Path) -> RepairReport:
         raise
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise StorageError(
-            f"Episode {path} could not be repaired: {error}",
+            f"Episode {path} could not be repaired: {reason(error)}",
             next_step="Make room, or restore it from a backup; it was not changed",
         ) from error
     finally:
@@ -109,12 +110,8 @@ def repair(path: Path) -> RepairReport:
 def repair_all(dataset: Dataset) -> Iterator[RepairReport | StorageError]:
     """Mend every episode that needs it; what cannot be mended comes as its error.
 
-    Episodes being recorded are left alone. Drafts of writers that died before their file had a
-    name are removed: nothing was ever committed to them.
+    Episodes being recorded are left alone.
     """
-    for draft in dataset.episodes.glob("*.draft"):
-        if layout.is_uid(draft.stem) and not files.living_writer(draft):
-            draft.unlink(missing_ok=True)
     for uid in dataset.uids():
         path = dataset.episode_path(uid)
         try:
@@ -124,9 +121,30 @@ def repair_all(dataset: Dataset) -> Iterator[RepairReport | StorageError]:
             yield error
 
 
+def clear_drafts(dataset: Dataset) -> tuple[Path, ...]:
+    """Remove what writers and repairs left that died before their file had a name.
+
+    Nothing was ever committed to such a file. Young ones may belong to somebody who is about to
+    lock them, and stay.
+
+    Raises:
+        StorageError: If one cannot be removed.
+    """
+    cleared = []
+    for path in dataset.episodes.glob("*"):
+        if path.suffix in (layout.DRAFT_SUFFIX, layout.REPAIR_SUFFIX) and layout.is_uid(path.stem):
+            try:
+                if time.time() - path.stat().st_mtime > _DRAFT_AGE_S:
+                    path.unlink(missing_ok=True)
+                    cleared.append(path)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be removed: {reason(error)}") from error
+    return tuple(cleared)
+
+
 def _copy(source: h5py.File, draft: Path, stop: str) -> None:
     groups = files.stream_groups(source)
-    event_bytes, rows = files.committed(source, groups)
+    event_bytes, rows = files.committed(source)
     stop = stop or json.dumps(
         {
             "how": "interrupted",
@@ -134,7 +152,8 @@ def _copy(source: h5py.File, draft: Path, stop: str) -> None:
             "t_ns": _last_commit_ns(source),
         }
     )
-    with h5py.File(draft, "w", libver="latest") as copy:
+    copy = h5py.File(draft, "w", libver="latest")
+    try:
         _copy_attributes(source, copy)
         copy.attrs.create("stop", stop.encode(), dtype=f"S{layout.STOP_BYTES}")
         if layout.PROVENANCE in source:
@@ -154,6 +173,11 @@ def _copy(source: h5py.File, draft: Path, stop: str) -> None:
         if layout.COMMITS in source:
             count = files.whole_commits(source)
             _copy_rows(source, copy, layout.COMMITS, count)
+        copy.flush()
+        copy.close()
+    except BaseException:
+        files.let_go(copy)
+        raise
 
 
 def _copy_rows(source: h5py.Group, target: h5py.Group, name: str, count: int) -> None:
@@ -186,10 +210,10 @@ def _last_commit_ns(source: h5py.File) -> int | None:
 
 def _check(path: Path, draft: Path, rows: dict[str, int]) -> None:
     with files.open_file(path) as old, files.open_file(draft) as new:
-        groups = files.stream_groups(new)
-        if files.committed(new, groups)[1] != rows:
+        files.check_lengths(new)
+        if files.committed(new)[1] != rows:
             raise StorageError(f"The repaired copy of {path} came out different")
-        before = files.stream_groups(old)
+        groups, before = files.stream_groups(new), files.stream_groups(old)
         for name, group in groups.items():
             times = group[layout.TIMES][:]
             if not np.array_equal(times, before[name][layout.TIMES][: rows[name]]):

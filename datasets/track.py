@@ -53,10 +53,6 @@ class Track(ABC):
         self.rows += len(times)
         return missing
 
-    def expect_any(self) -> None:
-        """Take the next row as it comes: what lies between was not wanted."""
-        self._next_seq = None
-
     def write(self) -> None:
         """Write what waits in memory."""
         if not self._pending_times:

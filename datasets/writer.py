@@ -4,7 +4,9 @@ seen yet and nothing else. Why the file is written this way: docs/decisions/0003
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from datasets import layout
+from datasets import files, layout
 from datasets.dataset import Dataset, reason
 from datasets.lock import RecordingLock
 from datasets.track import ArrayTrack, PacketTrack, Track
@@ -25,7 +27,10 @@ from devices.clock import NS_PER_S, Clock, ClockAnchor
 from devices.errors import StorageError, StreamError
 from devices.stream import StreamSpec
 
-FLUSH_S = 0.25
+FLUSH_S = 0.2
+"""Leaves room for a slow flush within the half second that a crash may cost."""
+FIRST_FLUSH_S = 0.05
+"""The pre-roll comes at once, and is safe at once."""
 RESERVE_BYTES = 64 << 20
 """A take ends by itself while there is still room to end it well."""
 
@@ -50,6 +55,12 @@ class EpisodeWriter:
         reserve_bytes: Free disk space below which the take ends [bytes].
         provenance: Only for derived episodes: what it was made from, stored as JSON.
 
+    Attributes:
+        uid: Its name.
+        path: Its file.
+        reserve_bytes: As given; may be changed at any time.
+        next_flush_ns: When the next flush is due [ns, monotonic].
+
     Raises:
         StorageError: If the file cannot be made, naming the reason and the next step.
     """
@@ -70,7 +81,7 @@ class EpisodeWriter:
         self.path = dataset.episode_path(uid)
         self._clock = clock
         self._flush_ns = round(flush_s * NS_PER_S)
-        self._reserve_bytes = reserve_bytes
+        self.reserve_bytes = reserve_bytes
         self._specs = layout.checked_specs(specs)
         self._failure: StorageError | None = None
         self._closed = False
@@ -86,9 +97,10 @@ class EpisodeWriter:
         }
         if self.path.exists():
             raise StorageError(f"Episode {self.path} exists already")
-        draft = self.path.with_suffix(".draft")
+        draft = self.path.with_suffix(layout.DRAFT_SUFFIX)
         try:
-            self._check_room()
+            if shortage := self._shortage():
+                raise OSError(errno.ENOSPC, shortage)
             self._file = self._create(draft, start, provenance)
             self._lock = RecordingLock(draft)
             # From here on the file opens, whatever happens; so only now it gets its name.
@@ -97,10 +109,10 @@ class EpisodeWriter:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
             raise StorageError(
-                f"Episode {self.path} cannot be made: {_told(error)}",
+                f"Episode {self.path} cannot be made: {reason(error)}",
                 next_step="Check that the folder exists, can be written to and has room",
             ) from error
-        self._next_flush_ns = clock.now_ns() + self._flush_ns
+        self.next_flush_ns = clock.now_ns() + round(min(flush_s, FIRST_FLUSH_S) * NS_PER_S)
 
     # ------------------------------------------------------------------------------ recording
     def append(
@@ -148,39 +160,33 @@ class EpisodeWriter:
             kind: What sort of thing happened.
             text: A sentence for people.
             t_ns: When [ns, monotonic].
-            data: More about it, JSON only.
+            data: More about it, JSON only; numbers that are not finite become text.
         """
         self._refuse_if_over()
-        line = _json({"t_ns": int(t_ns), "kind": kind, "text": text, "data": dict(data or {})})
+        line = _json(
+            {"t_ns": int(t_ns), "kind": kind, "text": text, "data": _told_as_text(data or {})}
+        )
         self._event_lines.append(line + b"\n")
-
-    def pause(self, t_ns: int) -> None:
-        """Mark the beginning of a pause [ns, monotonic]; append nothing until `resume`."""
-        self.event("label", "Paused", t_ns, {"pause": True})
-
-    def resume(self, t_ns: int) -> None:
-        """Mark the end of a pause. Rows that were not recorded meanwhile are no gap."""
-        self.event("label", "Resumed", t_ns, {"pause": False})
-        for track in self._tracks.values():
-            track.expect_any()
 
     def tick(self) -> None:
         """Flush if it is time to. Call it also while nothing arrives."""
-        if self._clock.now_ns() >= self._next_flush_ns:
+        if self._clock.now_ns() >= self.next_flush_ns:
             self.flush()
 
     def flush(self) -> None:
         """Hand everything to the operating system and ask it to put it on the disk.
 
         Raises:
-            StorageError: If that fails. What was committed before stays readable.
+            StorageError: If that fails, or room gets short. What was committed stays readable.
         """
         self._refuse_if_over()
-        self._next_flush_ns = self._clock.now_ns() + self._flush_ns
+        self.next_flush_ns = self._clock.now_ns() + self._flush_ns
         try:
             self._sync.check()
-            self._check_room()
             self._check_still_there()
+            if shortage := self._shortage():
+                self.stop("failed", shortage)
+                raise self._end(shortage)
             self._write_pending()
             self._sync.request(self._lock.fd)
         except (OSError, RuntimeError) as error:
@@ -217,8 +223,10 @@ class EpisodeWriter:
             return
         self._closed = True
         self._sync.abandon()
-        with contextlib.suppress(OSError, RuntimeError):
+        try:
             self._file.close()
+        except (OSError, RuntimeError):
+            files.let_go(self._file)
         self._lock.release()
 
     def __enter__(self) -> EpisodeWriter:
@@ -263,6 +271,7 @@ class EpisodeWriter:
             file.attrs["schema"] = layout.SCHEMA
             file.attrs["uid"] = self.uid
             file.attrs["start"] = _json(start).decode()
+            file.attrs["streams"] = _json([spec.to_dict() for spec in self._specs]).decode()
             file.attrs.create("stop", b"", dtype=f"S{layout.STOP_BYTES}")
             if provenance is not None:
                 file.create_group(layout.PROVENANCE).attrs["json"] = _json(provenance).decode()
@@ -285,7 +294,7 @@ class EpisodeWriter:
             self._commits.attrs["columns"] = json.dumps(columns)
             file.swmr_mode = True
         except BaseException:
-            file.close()
+            files.let_go(file)
             raise
         return file
 
@@ -313,17 +322,17 @@ class EpisodeWriter:
         self._commits.flush()
         self._commits_written = number
 
-    def _check_room(self) -> None:
+    def _shortage(self) -> str:
+        """Why there is not enough room to go on; empty if there is."""
         disk = os.statvfs(self.path.parent)
         free = disk.f_bavail * disk.f_frsize
-        if free < self._reserve_bytes:
-            raise OSError(28, f"the disk is full ({free >> 20} MiB left)")
+        return f"the disk is full ({free >> 20} MiB left)" if free < self.reserve_bytes else ""
 
     def _check_still_there(self) -> None:
         mine = os.fstat(self._lock.fd)
         there = os.stat(self.path)
         if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
-            raise OSError(2, "the file was replaced by another")
+            raise OSError(errno.ESTALE, "the file was replaced by another")
 
     def _refuse_if_over(self) -> None:
         if self._failure is not None:
@@ -332,12 +341,18 @@ class EpisodeWriter:
             raise StorageError(f"Episode {self.uid} is closed", next_step="Start a new take")
 
     def _fail(self, error: BaseException) -> StorageError:
+        self._closed = True
+        self._sync.abandon()
+        files.let_go(self._file)
+        self._lock.release()
+        return self._end(reason(error))
+
+    def _end(self, why: str) -> StorageError:
         self._failure = StorageError(
-            f"Episode {self.uid} could not be written to {self.path.parent}: {_told(error)}",
+            f"Episode {self.uid} could not be written to {self.path.parent}: {why}",
             next_step="Make room or choose another folder; what was recorded until a moment ago "
             "is kept, and earlier episodes are unharmed",
         )
-        self.abandon()
         return self._failure
 
 
@@ -397,9 +412,28 @@ class _Sync:
 
 def _json(value: object) -> bytes:
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(
+            value, allow_nan=False, separators=(",", ":"), default=_plain_number
+        ).encode()
     except (TypeError, ValueError) as error:
         raise StorageError(f"This cannot be stored as JSON: {error}") from error
+
+
+def _plain_number(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _told_as_text(value: Any) -> Any:
+    """Numbers that JSON has no word for become words: an event about a NaN must not be lost."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _told_as_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told_as_text(item) for item in value]
+    return value
 
 
 def _stop_json(how: str, why: str, t_ns: int) -> bytes:
@@ -409,9 +443,3 @@ def _stop_json(how: str, why: str, t_ns: int) -> bytes:
         if len(text) <= layout.STOP_BYTES:
             return text
         why = why[: len(why) // 2] + "…"
-
-
-def _told(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return reason(error)
-    return str(error)

@@ -11,8 +11,12 @@ from app.runtime.station_file import Cameras
 from devices.clock import NS_PER_S
 from devices.sim.detail import Detail
 
-DUTY = 0.7
+DUTY = 0.6
 """Share of one core's time that drawing may take; the rest belongs to whoever waits for it."""
+
+SOFTWARE_FLOOR_HZ = 8.0
+"""Without a GPU, pictures of the wished size at this rate are worth more than smaller, faster
+ones; below it, size goes before rate."""
 
 _COSTS = 30
 
@@ -50,7 +54,6 @@ def plans(wish: Cameras, software: bool) -> tuple[Plan, ...]:
     if wish.detail != "auto":
         return (Plan(wish.detail, wish.width, wish.height),)
     full = (Plan("full", wish.width, wish.height),)
-    # Vertices cost far more than pixels on a software renderer (design, section 7).
     lower: tuple[Plan, ...] = (
         Plan("reduced", wish.width, wish.height),
         Plan("minimal", wish.width, wish.height),
@@ -68,27 +71,25 @@ class Pace:
 
     def __init__(self, rate_hz: float) -> None:
         self._period_ns = NS_PER_S / rate_hz
-        self._due_ns = 0.0
+        self._due_ns = 0.0  # [ns, monotonic]
         self._costs: deque[int] = deque(maxlen=_COSTS)
-
-    def affords(self, cost_ns: int) -> bool:
-        """Whether pictures that cost `cost_ns` [ns] a turn can have the wished rate."""
-        return cost_ns <= DUTY * self._period_ns
 
     def rate_hz(self, cost_ns: int) -> float:
         """Rate that pictures of this cost [ns] will have [Hz]."""
         return NS_PER_S / max(self._period_ns, cost_ns / DUTY)
 
-    def rest_s(self, began_ns: int, ended_ns: int) -> float:
+    def rest_s(self, began_ns: int, ended_ns: int, cost_ns: int) -> float:
         """How long to rest after a turn of drawing.
 
         Args:
             began_ns, ended_ns: When the turn began and ended [ns, monotonic].
+            cost_ns: Processor time that it took [ns]; less than the time that passed when others
+                were busy too, and then there is no need to rest for them.
 
         Returns:
-            Seconds until the next turn, at least the share of rest that `DUTY` leaves.
+            Seconds until the next turn.
         """
-        self._costs.append(ended_ns - began_ns)
+        self._costs.append(cost_ns)
         usual = float(np.median(self._costs))
-        self._due_ns = max(self._due_ns + self._period_ns, began_ns + usual / DUTY)
+        self._due_ns = max(min(self._due_ns, ended_ns) + self._period_ns, began_ns + usual / DUTY)
         return max(0.0, (self._due_ns - ended_ns) / NS_PER_S)

@@ -109,6 +109,7 @@ def run_child(name: str, work: Callable[[Child], None], argv: Sequence[str] | No
             traceback.print_exc()
             return EXIT_FAULT
         finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
             os.close(watch_begin)
             watcher.join()
             os.close(watch_end)

@@ -8,6 +8,9 @@ import os
 import sys
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
 
 from app.runtime import takes
 from app.runtime.child import Child, run_child
@@ -31,6 +34,7 @@ from app.runtime.messages import (
     StationStatus,
     Stop,
     TakeState,
+    encode,
 )
 from app.runtime.rings import RingSet
 from app.runtime.take import Take
@@ -39,7 +43,7 @@ from datasets.dataset import Dataset
 from datasets.journal import Journal
 from datasets.writer import RESERVE_BYTES, EpisodeWriter
 from devices.clock import NS_PER_S, Clock, ClockAnchor, SystemClock
-from devices.errors import ConfigError, StreamError
+from devices.errors import ConfigError, StreamError, TeledeckError
 from devices.stream import StreamSpec
 
 PREROLL_NS = 2 * NS_PER_S
@@ -85,6 +89,7 @@ class Recorder:
         self._fault = False
         self._sizes: deque[tuple[int, int]] = deque()
         self._next_status_ns = 0
+        self._reopen()
 
     # ---------------------------------------------------------------------------------- work
     def step(self) -> None:
@@ -147,15 +152,36 @@ class Recorder:
         if not request.path:
             raise ConfigError("No dataset was named", next_step="Give the path of its folder")
         dataset = Dataset.open_or_create(request.path)
-        self._journal = Journal(dataset)
+        self._journal = Journal(dataset.journal, request.operator)
         self._dataset = dataset
         self._opened = request
         self._task = request.task
         self._takes = len(dataset.uids())
-        self._kept = self._journal.kept()
+        self._kept = self._count_kept(self._journal)
         self._take_over()
+        self._open_file.write_bytes(encode(request))
         self._say(f"Recording into {dataset.root}.")
         return Ok(self._text)
+
+    @property
+    def _open_file(self) -> Path:
+        """In the run folder: what is open, for the recorder that comes after a crash."""
+        return self._child.run.path / "recorder.open"
+
+    def _reopen(self) -> None:
+        """Go on where a recorder that died in this run has left off."""
+        if not self._open_file.exists():
+            return
+        try:
+            self._open_dataset(
+                msgspec.msgpack.decode(self._open_file.read_bytes(), type=OpenDataset)
+            )
+        except (TeledeckError, msgspec.DecodeError) as error:
+            self._say(f"The recorder was started again. {error}", fault=True)
+            return
+        self._say(
+            "The recorder was started again; a take that ran is stored as interrupted.", fault=True
+        )
 
     def _arm(self) -> Reply:
         after = takes.after(self._state, "arm")
@@ -199,7 +225,12 @@ class Recorder:
         self._takes += not request.practice
         self._sizes.clear()
         self._state = after
-        self._say("Practising; nothing is saved." if request.practice else "Recording.")
+        without = [name for name in self._rings if name not in rings]
+        missing = f", without {', '.join(without)}: nothing fills them" if without else ""
+        if self._cameras is not None and not self._cameras.cameras:
+            missing += f", without cameras: {self._cameras.text.rstrip('.')}"
+        said = "Practising; nothing is saved" if request.practice else "Recording"
+        self._say(f"{said}{missing}.")
         return Ok(self._text, uid)
 
     def _pause(self, on: bool) -> Reply:
@@ -233,7 +264,7 @@ class Recorder:
         if not self._practice:
             assert self._journal is not None
             self._journal.verdict(take.uid, request.verdict, request.note)
-            self._kept = self._journal.kept()
+            self._kept = self._count_kept(self._journal)
         self._state = after
         said = "Practice is never saved." if self._practice else f"Kept as {request.verdict}."
         self._take_over()
@@ -247,7 +278,7 @@ class Recorder:
             take.end("discarded", "Discarded by the operator", self._clock.now_ns())
             if not self._practice:
                 assert self._journal is not None
-                self._journal.trash(take.uid)
+                self._journal.delete(take.uid)
         self._state = after
         self._take_over()
         self._say("Disarmed." if take is None else "Discarded. It can be brought back.")
@@ -257,6 +288,12 @@ class Recorder:
         """The take that the state table says there is."""
         assert self._take is not None
         return self._take
+
+    @staticmethod
+    def _count_kept(journal: Journal) -> int:
+        """Episodes that somebody decided to keep, as a success or as a failure."""
+        states = journal.state.episodes.values()
+        return sum(state.judged and not state.deleted for state in states)
 
     def _take_over(self) -> None:
         """The present take needs no more decisions; it may still be closing its file."""

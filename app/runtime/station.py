@@ -157,6 +157,11 @@ class Station:
                 self._tell(Event(observation.t_ns, "fault", str(error)))
             return None
         self._leader_fault = ""
+        for edge in self._leaders.edges():
+            if edge.pressed:
+                self._tell(
+                    Event(observation.t_ns, "leader", f"Pad {edge.name}", {"pad": edge.name})
+                )
         return reading
 
     def _watch_heartbeat(self, now_ns: int) -> None:

@@ -263,7 +263,8 @@ class Supervisor:
     def _end(self, names: Sequence[str]) -> None:
         """Ask, then SIGTERM, then SIGKILL, all children at a time."""
         ending = {name: self._running.pop(name) for name in names if name in self._running}
-        asked = [name for name in ending if name in self._clients]
+        # The recorder, which is started after the station, hears of the end before its streams end.
+        asked = [name for name in reversed(ending) if name in self._clients]
         for name in asked:
             self._clients[name].post(Shutdown())
         grace = max((self._specs[name].stop_s for name in asked), default=0.0)

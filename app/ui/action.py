@@ -51,6 +51,7 @@ class UiState:
         selected: At least one episode is selected in the Library, or open.
         playing: The open episode plays.
         can_undo: The dataset has something to undo.
+        auto_advance: In the Library, a verdict opens the next episode.
         sounds: Sounds are on.
         layers: AR layers that are shown.
     """
@@ -65,6 +66,7 @@ class UiState:
     selected: bool = False
     playing: bool = False
     can_undo: bool = False
+    auto_advance: bool = False
     sounds: bool = True
     layers: frozenset[str] = frozenset()
 

@@ -96,7 +96,7 @@ def run_window(
     sys.excepthook = _exception_hook(window)
     stopper = None
     if stop_fd >= 0:
-        stopper = QSocketNotifier(stop_fd, QSocketNotifier.Type.Read)
+        stopper = QSocketNotifier(stop_fd, QSocketNotifier.Type.Read)  # type: ignore[call-overload]
         stopper.activated.connect(lambda *_: window.close())
     try:
         window.resize(1600, 960)

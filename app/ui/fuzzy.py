@@ -28,7 +28,7 @@ def score(query: str, text: str) -> int | None:
                 value = reached + (8 if starts_word else 1)
                 before = best[j - 1] if number and j else None
                 if before is not None:
-                    value = max(value, before + 5)
+                    value = max(value, before + 9)
                 row[j] = value
             if number and best[j] is not None:
                 reached = best[j] if reached is None else max(reached, best[j] or 0)

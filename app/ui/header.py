@@ -107,7 +107,7 @@ class Header(QWidget):
         self._sound = self._button("window.sounds", "", "quiet")
         row.addWidget(self._sound)
         row.addSpacing(SIZES.unit)
-        self._stop = self._button("safety.estop", "Stop", "danger")
+        self._stop = self._button("safety.estop", "E-stop", "danger")
         row.addWidget(self._stop)
         row.addLayout(key_row("Esc"))
         return row

@@ -80,8 +80,6 @@ class KeyDispatcher(QObject):
             return False
         kind = event.type()
         if kind == QEvent.Type.KeyPress or kind == QEvent.Type.KeyRelease:
-            # A key event visits the native window first and then the widgets, up to the one that
-            # takes it; it is looked at once, at the first widget.
             if (
                 isinstance(watched, QWidget)
                 and isinstance(event, QKeyEvent)
@@ -113,6 +111,10 @@ class KeyDispatcher(QObject):
         if action is None:
             return False
         if action.id != "safety.estop":
+            # What a widget does not take goes on to its parents. Only the first counts: else Enter
+            # in a field would do what the field does with it and what the place does with it.
+            if widget is not (QApplication.focusWidget() or self._window):
+                return False
             if QApplication.activePopupWidget() is not None:
                 return False
             if self._covered() and action.id not in _OVER_ALL:

@@ -103,11 +103,11 @@ def _player() -> Iterator[Action]:
         "Next event",
         Intent("seek", "next_event"),
         "N",
-        icon="flag",
+        icon="caret-double-right",
         hint="The next tick on the timeline.",
     )
     yield row(
-        "play.mark_back", "Event before", Intent("seek", "event_before"), "Shift+N", icon="flag"
+        "play.mark_back", "Event before", Intent("seek", "event_before"), "Shift+N", icon="caret-double-left"
     )
     yield row("player.next", "Next episode", Intent("episode", "next"), "Down", icon="caret-down")
     yield row("player.before", "Episode before", Intent("episode", "before"), "Up", icon="caret-up")
@@ -128,6 +128,7 @@ def _player() -> Iterator[Action]:
         kind="toggle",
         icon="skip-forward-circle",
         hint="After each verdict the next episode opens.",
+        checked=lambda s: s.auto_advance,
     )
     yield row(
         "player.close",
@@ -143,7 +144,6 @@ def _verdicts() -> Iterator[Action]:
         for verdict, key, title, icon in (
             ("success", "P", "Success", "check-circle"),
             ("failure", "X", "Failure", "x-circle"),
-            ("unsure", "U", "Undecided", "question"),
         ):
             yield Action(
                 f"{context}.{verdict}",

@@ -48,7 +48,7 @@ class Palette:
     accent_press: str = "#35b3a9"
     accent_wash: str = "#173836"  # selection behind text
 
-    idle: str = "#8e99a8"
+    idle: str = "#97a2b1"
     armed: str = "#f2b53c"
     recording: str = "#ff6058"
     paused: str = "#74a9ff"
@@ -57,6 +57,17 @@ class Palette:
 
     left_hand: str = "#6db7ff"  # left arm wherever left and right are told apart
     right_hand: str = "#ffab6b"
+
+    axis_x: str = "#ff8f84"  # arrows and rings of a held gripper
+    axis_y: str = "#9fdc8c"
+    axis_z: str = "#86b9ff"
+
+    part_1: str = "#5aa9c9"  # parts of one whole, in their order
+    part_2: str = "#7f8ee6"
+    part_3: str = "#c48be0"
+    part_4: str = "#e08aa5"
+    part_5: str = "#d9a35f"
+    part_6: str = "#8fb573"
 
     def tone(self, tone: Tone) -> str:
         return str(getattr(self, tone))

@@ -44,7 +44,13 @@ def next_step(s: UiState) -> NextStep:
             hint = "Begins two seconds in the past"
             return NextStep(words, hint, "record", Intent("take_start"), "recording")
         case "recording" | "paused":
-            return NextStep("Stop", "Ends the take", "stop", Intent("take_stop"), "armed")
+            return NextStep(
+                "End take",
+                "The robot goes on; only the take ends",
+                "stop",
+                Intent("take_stop"),
+                "armed",
+            )
         case "stopped" if not s.practice:
             hint = "F keeps it as a failure"
             intent = Intent("take_success")

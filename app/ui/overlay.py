@@ -6,7 +6,7 @@ A dialog would take the keyboard from the window, and with it Escape, the emerge
 from __future__ import annotations
 
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
 
 from app.ui.look import DARK, SIZES
@@ -70,6 +70,11 @@ class Overlay(QWidget):
         if event is not None and event.type() == QEvent.Type.Resize and self.isVisible():
             self._lay_out()
         return False
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Nothing that is pressed here reaches what lies below."""
+        if event is not None:
+            event.accept()
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         if event is not None and not self.panel.geometry().contains(event.pos()):

@@ -51,10 +51,12 @@ class PlaceWidget(QWidget):
         intended: An `Intent` of the user, for the window to perform (which may hand it back to
             `perform` of the place on screen).
         said: A sentence to show as a toast.
+        undoable: The same, about something that Undo takes back.
     """
 
     intended = pyqtSignal(object)
     said = pyqtSignal(str)
+    undoable = pyqtSignal(str)
 
     def perform(self, intent: Intent, on: bool = True) -> bool:
         """Do what is this place's own business (camera, layers, hands, playback).
@@ -91,6 +93,9 @@ class PlaceWidget(QWidget):
     def covered(self) -> bool:
         """Whether a sheet of this place has the keyboard."""
         return False
+
+    def uncover(self) -> None:
+        """Close such a sheet."""
 
     def dataset_changed(self) -> None:
         """Another dataset was opened."""

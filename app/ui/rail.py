@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
-from PyQt6.QtWidgets import QButtonGroup, QLabel, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.ui import look
 from app.ui.action import PLACES, Place
@@ -26,17 +26,20 @@ class Rail(QWidget):
         column.setContentsMargins(SIZES.unit, SIZES.unit, SIZES.unit, SIZES.unit)
         column.setSpacing(SIZES.hair)
         self._buttons: dict[Place, _PlaceButton] = {}
-        group = QButtonGroup(self)
         for place in PLACES:
             button = _PlaceButton(place)
-            button.clicked.connect(lambda _, place=place: self.picked.emit(place))
-            group.addButton(button)
+            button.clicked.connect(lambda _, place=place: self._pick(place))
             column.addWidget(button)
             self._buttons[place] = button
         column.addStretch()
 
+    def _pick(self, place: Place) -> None:
+        self._buttons[place].setChecked(True)  # a second click must not untick it
+        self.picked.emit(place)
+
     def show_place(self, place: Place) -> None:
-        self._buttons[place].setChecked(True)
+        for name, button in self._buttons.items():
+            button.setChecked(name == place)
 
 
 class _PlaceButton(QToolButton):

@@ -224,6 +224,7 @@ class Banner(QFrame):
         words.addWidget(self._where)
         row.addLayout(words, 1)
         self._button = Button("")
+        self._button.setAccessibleName("What to do about it")
         self._button.clicked.connect(self.acted)
         row.addWidget(self._button)
         close = Button("", kind="quiet", icon="x", hint="Hide this message")
@@ -244,6 +245,9 @@ class Banner(QFrame):
         self._button.setText(action)
         self._button.setVisible(bool(action))
         self.show()
+
+    def what(self) -> str:
+        return self._what.text()
 
 
 class Toast(QFrame):
@@ -279,6 +283,9 @@ class Toast(QFrame):
         self.show()
         self.raise_()
         self._timer.start(round(seconds * 1000))
+
+    def text(self) -> str:
+        return self._text.text()
 
     def place(self) -> None:
         """Sit at the bottom middle of the parent."""

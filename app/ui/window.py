@@ -67,11 +67,11 @@ class MainWindow(QMainWindow):
         sounds: Sounds,
     ) -> None:
         super().__init__()
-        self._session = session
+        self.session = session
         self._places = dict(places)
         self._settings_file = settings
         self.settings: Settings = settings.load()
-        self._sounds = sounds
+        self.sounds = sounds
         sounds.setParent(self)
         sounds.enabled = self.settings.sounds
         self._place: Place = "collect"
@@ -108,7 +108,7 @@ class MainWindow(QMainWindow):
         frame.setSpacing(0)
         self.header = Header(self.ui_state)
         self.header.asked.connect(lambda action: self._act(action, True))
-        self.header.show_sound_reason(self._sounds.reason)
+        self.header.show_sound_reason(self.sounds.reason)
         frame.addWidget(self.header)
         middle = QHBoxLayout()
         middle.setSpacing(0)
@@ -137,13 +137,14 @@ class MainWindow(QMainWindow):
             widget = self._places[place]
             widget.intended.connect(self.perform)
             widget.said.connect(lambda text: self.say(Said(text)))
+            widget.undoable.connect(lambda text: self.say(Said(text, "kept", undo=True)))
             self._stack.addWidget(widget)
         column.addWidget(self._stack, 1)
         self.status = StatusBar()
         frame.addWidget(self.status)
         self.toast = Toast(root)
         self.toast.undo_pressed.connect(lambda: self.perform(Intent("undo")))
-        self.chooser = Chooser(self._session, lambda: self.settings.recent)
+        self.chooser = Chooser(self.session, lambda: self.settings.recent)
         self.help = HelpOverlay(root)
         self.palette_overlay = CommandPalette(root, self.chooser.choices)
         self.palette_overlay.chosen.connect(self.perform)
@@ -166,7 +167,7 @@ class MainWindow(QMainWindow):
     def step(self) -> None:
         """One frame: hear the session, let the place draw, renew the texts now and then."""
         self.hitches.tick(time.monotonic_ns())
-        self._session.poll()
+        self.session.poll()
         self._places[self._place].tick()
         self._frame += 1
         if self._frame % REFRESH_EVERY == 0:
@@ -174,33 +175,33 @@ class MainWindow(QMainWindow):
 
     def refresh(self) -> None:
         """Show the newest statuses everywhere."""
-        station, recorder = self._session.station, self._session.recorder
+        station, recorder = self.session.station, self.session.recorder
         self._hear_events()
         self._had_station = self._had_station or station is not None
         state = self.ui_state()
         self.header.refresh(state, station, recorder)
         self.status.show_station(station)
         self.status.show_recorder(recorder)
-        self.status.show_cameras(self._session.camera)
+        self.status.show_cameras(self.session.camera)
         if self._frame % 60 == 0:
             hitches = self.hitches.read()
             self.status.show_screen(hitches.max_ms, hitches.p99_ms)
-        if self._had_station:
-            self._show_mood(states.mood(station, recorder))
-            self._show_fault(states.fault(station, recorder, self._last_fault))
         if recorder is not None:
             if 0 <= self._kept < recorder.kept:
                 self._kept_flash_ns = time.monotonic_ns() + KEPT_FLASH_NS
-                self._sounds.play("kept")
+                self.sounds.play("kept")
             self._kept = recorder.kept
+        if self._had_station:
+            self._show_mood(states.mood(station, recorder))
+            self._show_fault(states.fault(station, recorder, self._last_fault))
         self._places[self._place].refresh(state)
 
     def ui_state(self) -> UiState:
         """What decides which actions are possible now."""
         station, recorder, library = (
-            self._session.station,
-            self._session.recorder,
-            self._session.library,
+            self.session.station,
+            self.session.recorder,
+            self.session.library,
         )
         base = UiState(
             place=self._place,
@@ -209,20 +210,20 @@ class MainWindow(QMainWindow):
             practice=self.commands.practice,
             leader=station.leader if station else "",
             dataset=library is not None or bool(recorder and recorder.dataset),
-            sounds=self.settings.sounds and not self._sounds.reason,
+            sounds=self.settings.sounds and not self.sounds.reason,
             layers=self._places["collect"].layers(),
         )
         return self._places[self._place].describe(base)
 
     def _hear_events(self) -> None:
-        fresh = self._session.events_seen - self._events_seen
-        self._events_seen = self._session.events_seen
+        fresh = self.session.events_seen - self._events_seen
+        self._events_seen = self.session.events_seen
         if fresh <= 0:
             return
-        for event in list(self._session.events)[-fresh:]:
+        for event in list(self.session.events)[-fresh:]:
             if event.kind == "fault":
                 self._last_fault = event.text
-                self._sounds.play("fault")
+                self.sounds.play("fault")
                 self.say(Said(event.text, "fault"))
 
     def _show_mood(self, mood: states.Mood) -> None:
@@ -236,11 +237,11 @@ class MainWindow(QMainWindow):
         if before is None or before.tone == mood.tone:
             return
         if mood.tone == "armed":
-            self._sounds.play("ready")
+            self.sounds.play("ready")
         elif mood.tone == "recording" and before.tone != "paused":
-            self._sounds.play("recording")
+            self.sounds.play("recording")
         elif mood.tone == "fault":
-            self._sounds.play("fault")
+            self.sounds.play("fault")
 
     def _show_fault(self, fault: states.Fault | None) -> None:
         if fault is None:
@@ -354,9 +355,10 @@ class MainWindow(QMainWindow):
     def _close_overlays(self) -> None:
         for overlay in self._overlays:
             overlay.dismiss()
+        self._places[self._place].uncover()
 
     def _open_task_sheet(self) -> None:
-        recorder = self._session.recorder
+        recorder = self.session.recorder
         if recorder is not None:
             self.task_sheet.open_with(recorder.task, "", recorder.target)
 
@@ -375,12 +377,12 @@ class MainWindow(QMainWindow):
             self._open_dataset_sheet(new=True)
 
     def _switch_sounds(self) -> None:
-        if self._sounds.reason:
-            self.say(Said(self._sounds.reason))
+        if self.sounds.reason:
+            self.say(Said(self.sounds.reason))
             return
-        self._sounds.enabled = not self._sounds.enabled
-        self._remember(replace(self.settings, sounds=self._sounds.enabled))
-        self.say(Said("Sounds on" if self._sounds.enabled else "Sounds off"))
+        self.sounds.enabled = not self.sounds.enabled
+        self._remember(replace(self.settings, sounds=self.sounds.enabled))
+        self.say(Said("Sounds on" if self.sounds.enabled else "Sounds off"))
 
     def _dismiss(self) -> None:
         self._dismissed = self._fault

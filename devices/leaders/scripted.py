@@ -11,6 +11,8 @@ from devices import plugins
 from devices.leader import HandInput, LeaderInput, Observation, Side
 
 _JUMP_M = 0.05  # the tool moved this far between two readings: the scene was reset
+_LATE_NS = 120_000_000  # a pause after which the mapping may have let go of the hands
+_REGRASP_TICKS = 3
 
 
 class ScriptedOperator(Protocol):
@@ -50,12 +52,18 @@ class ScriptedLeader:
     def connect(self) -> None:
         self._operator: ScriptedOperator = self._operator_class(touch=self._touch)
         self._before: Observation | None = None
+        self._regrasp = 0
 
     def read(self, observation: Observation) -> LeaderInput | None:
         if self._before is not None and _jumped(self._before, observation):
             self.connect()
+        if self._before is not None and observation.t_ns - self._before.t_ns > _LATE_NS:
+            self._regrasp = _REGRASP_TICKS
         self._before = observation
         hands = self._operator.step(observation)
+        if self._regrasp:
+            self._regrasp -= 1
+            hands = {side: self._taking_hold(side, hands.get(side)) for side in hands}
         self._seq += 1
         return LeaderInput(
             device=self.name,
@@ -64,6 +72,16 @@ class ScriptedLeader:
             left=hands.get("left"),
             right=hands.get("right"),
         )
+
+    def _taking_hold(self, side: Side, hand: HandInput | None) -> HandInput | None:
+        """What a person does after a pause: let go, then press the clutch where the tool is.
+
+        The hand's poses are told in the world frame, so hand and tool are one at that moment.
+        """
+        if hand is None or self._before is None:
+            return hand
+        clutch = hand.clutch and self._regrasp == 0
+        return HandInput(clutch, self._before.tool[side], hand.grip)
 
     def close(self) -> None:
         """Nothing to release."""

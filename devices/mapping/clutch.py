@@ -77,11 +77,16 @@ class Trust:
     Attributes:
         stale_ns: Age after which a reading no longer drives [ns].
         jump_m, jump_rad: Change between two readings that no hand makes: tracking was lost.
+        leash_m, leash_rad: How far the request may run ahead of the tool. Beyond that the clutch
+            slips, so that an arm that was held up never has a long way to catch up, and answers
+            at once when the hand turns back.
     """
 
     stale_ns: int = 150_000_000
     jump_m: float = 0.3
     jump_rad: float = 1.5
+    leash_m: float = 0.2
+    leash_rad: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +258,23 @@ class ClutchMapping:
         if self._jumped(old.hand, hand.pose):
             lost = _let_go(old, hand, "the hand jumped")
             return lost, f"{lost.fresh}: release the clutch and press it again"
-        return _follow(old.grasp, old.target, old.hand, hand.pose, driving), ""
+        followed = _follow(old.grasp, old.target, old.hand, hand.pose, driving)
+        return self._leashed(followed, tool), ""
+
+    def _leashed(self, state: _SideState, tool: Pose) -> _SideState:
+        """The state with its target no farther from the tool than the leash."""
+        assert state.grasp is not None and state.target is not None and state.hand is not None
+        lead = state.target.position - tool.position
+        rotvec, angle = _turn(tool, state.target)
+        near = min(1.0, self.trust.leash_m / max(float(np.linalg.norm(lead)), 1e-9))
+        turned = min(1.0, self.trust.leash_rad / max(angle, 1e-9))
+        if near == 1.0 and turned == 1.0:
+            return state
+        target = Pose(
+            tool.position + near * lead,
+            quat_multiply(quat_from_rotvec(turned * rotvec), tool.quat),
+        )
+        return _SideState(Grasp(state.hand, target, state.grasp.driving), target, state.hand)
 
     def _jumped(self, before: Pose, now: Pose) -> bool:
         distance = float(np.linalg.norm(now.position - before.position))

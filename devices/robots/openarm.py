@@ -2,13 +2,14 @@
 
 The description of the robot for simulation, IK, guard and view: no physics state lives here.
 
-Joints of one arm, from the shoulder: `joint1` ... `joint7`; angles of the two arms mirror each other
-with the signs `MIRROR`. A gripper has two jaws that turn about their own pivots; one motor turns the
+Joints of one arm, from the shoulder: `joint1` ... `joint7`; the arms' angles mirror each other with
+the signs `MIRROR`. A gripper has two jaws that turn about their own pivots; one motor turns the
 inner jaw and a linkage turns the outer one by the same angle.
 
 Frames (all as MuJoCo sites):
     `S_tool`    origin between the two pads, at the middle of the gel; z out of the gripper
-                (approach), y in the closing direction, from the pad at -y to the pad at +y, x = y cross z.
+                (approach), y in the closing direction, x = y cross z. The inner pad is at -y on the
+                left arm and at +y on the right one: inner is the side of the other arm.
     `P_pad`     origin at the middle of the gel face; z out of the gel, y towards the tip of the
                 finger (rows of taxels count up along y), x = y cross z (columns count up along x).
 """

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import os
 import tempfile
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
@@ -44,12 +45,16 @@ def build(robot_name: str, scene_name: str, detail: Detail = "full") -> mujoco.M
     """
     check_detail(detail)
     robot, scene = plugins.load("robots", robot_name), plugins.load("scenes", scene_name)
-    path = cache_folder() / f"{_key(robot, scene, detail)}.mjb"
-    if path.is_file():
-        with quiet_mujoco():
-            return mujoco.MjModel.from_binary_path(str(path))
+    family = f"{robot_name}-{scene_name}-{detail}"
+    path = cache_folder() / f"{family}-{_key(robot, scene, detail)}.mjb"
+    cached = _load(path)
+    if cached is not None:
+        return cached
     model = build_for(robot(), scene(), detail)
     _store(path, model)
+    for older in path.parent.glob(f"{family}-*.mjb"):
+        if older != path:
+            older.unlink(missing_ok=True)
     return model
 
 
@@ -84,6 +89,19 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "absent"
+
+
+def _load(path: Path) -> mujoco.MjModel | None:
+    """A cached model; None when there is none that can be read, so that it is built again."""
+    if not path.is_file():
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # what is wrong with a broken file
+        try:
+            with quiet_mujoco():
+                return mujoco.MjModel.from_binary_path(str(path))
+        except ValueError:
+            return None
 
 
 def _store(path: Path, model: mujoco.MjModel) -> None:

@@ -7,6 +7,8 @@ the points back into it without changing total force, centre of pressure or tors
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from devices.stream import FloatArray
@@ -28,9 +30,10 @@ class PatchSampler:
 
     def __init__(self) -> None:
         self._triangle = _subdivision()
-        self._line = (np.arange(_LINE_SAMPLES) + 0.5) / _LINE_SAMPLES
+        self._line = (2.0 * np.arange(_LINE_SAMPLES) + 1.0) / _LINE_SAMPLES - 1.0
+        self._even = np.full(_LINE_SAMPLES, 1.0 / _LINE_SAMPLES)
 
-    def samples(self, points: FloatArray, load: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def samples(self, points: FloatArray, center: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Places that share the load, and their shares.
 
         The patch is the convex hull of the points under even pressure. If the centre of pressure
@@ -39,18 +42,18 @@ class PatchSampler:
 
         Args:
             points: Contact points [m], shape (n, 2), n >= 2.
-            load: Normal force of each, >= 0 and not all zero [N], shape (n,).
+            center: Centre of pressure [m], shape (2,). Outside the hull it bears all by itself.
 
         Returns:
-            Places (m, 2) [m] inside the hull, and shares (m,) that sum to one; their mean is the
-            centre of pressure `load @ points / load.sum()`.
+            Places (m, 2) [m] and shares (m,) that sum to one; their mean is the centre.
         """
-        center = load @ points / load.sum()
+        if len(points) == 2:
+            return self._on_line(points, center)
         hull = _ordered(points)
         middle = hull.mean(axis=0)
-        following = np.roll(hull, -1, axis=0)
+        following = np.concatenate([hull[1:], hull[:1]])
         area = 0.5 * _cross(hull - middle, following - middle)
-        if len(points) < 3 or area.sum() < _FLAT:
+        if area.sum() < _FLAT:
             return self._on_line(points, center)
         corners = np.stack([hull, following, np.broadcast_to(middle, hull.shape)], axis=1)
         places = np.einsum("sb,tbk->tsk", self._triangle, corners).reshape(-1, 2)
@@ -60,21 +63,24 @@ class PatchSampler:
         edge = following - hull
         # The ray from the centroid through the centre leaves the hull at 1 / outward.
         reach = _cross(hull - centroid, edge)
-        outward = np.max(_cross(np.broadcast_to(offset, edge.shape), edge) / reach, initial=0.0)
+        # Contacts that coincide make an edge without length, which bounds nothing.
+        real = reach > 1e-14
+        leaving = _cross(np.broadcast_to(offset, edge.shape), edge)
+        outward = np.max(leaving[real] / reach[real], initial=0.0)
         return _shrunk(places, centroid, offset, float(outward)), shares
 
     def _on_line(self, points: FloatArray, center: FloatArray) -> tuple[FloatArray, FloatArray]:
-        spread = points - points.mean(axis=0)
-        far = spread[np.argmax((spread**2).sum(axis=1))]
-        along = spread @ far
-        start, end = points[np.argmin(along)], points[np.argmax(along)]
-        places = start + self._line[:, None] * (end - start)
-        middle = (start + end) / 2
-        half = float(np.linalg.norm(end - start)) / 2
+        start, end = points[0], points[-1]
+        if len(points) > 2:
+            spread = points - points.mean(axis=0)
+            along = spread @ spread[np.argmax((spread**2).sum(axis=1))]
+            start, end = points[np.argmin(along)], points[np.argmax(along)]
+        middle, half = (start + end) / 2, (end - start) / 2
         offset = center - middle
-        outward = float(np.linalg.norm(offset)) / half if half > 1e-9 else 0.0
-        shares = np.full(_LINE_SAMPLES, 1.0 / _LINE_SAMPLES)
-        return _shrunk(places, middle, offset, outward), shares
+        length = float(half @ half)
+        outward = math.sqrt(float(offset @ offset) / length) if length > 1e-18 else 1.0
+        places = middle + self._line[:, None] * half
+        return _shrunk(places, middle, offset, outward), self._even
 
 
 def _shrunk(

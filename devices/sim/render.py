@@ -51,7 +51,7 @@ class OffscreenContext:
             from OpenGL import GL
 
             told = GL.glGetString(GL.GL_RENDERER)
-        except Exception as error:  # noqa: BLE001 (drivers raise whatever they like)
+        except Exception as error:
             raise DeviceError(
                 f"This machine cannot draw off screen: {type(error).__name__}: {error}",
                 next_step="Install Mesa's EGL (apt-get install libegl1 libgl1-mesa-dri) and set "
@@ -117,7 +117,7 @@ class CameraRenderer:
         )
         if is_software(self.renderer) and detail == "full":
             self.note += " (no GPU: choose detail 'reduced' for fluid pictures)"
-        visual = getattr(model.vis, "global_")
+        visual = model.vis.global_
         visual.offwidth = max(visual.offwidth, width)
         visual.offheight = max(visual.offheight, height)
         model.vis.quality.offsamples = quality.samples
@@ -145,9 +145,7 @@ class CameraRenderer:
         """Median time of one picture of the last few [ms]; NaN before the first."""
         return float(np.median(self._ms)) if self._ms else float("nan")
 
-    def render(
-        self, state: FloatArray, cameras: Iterable[str]
-    ) -> dict[str, npt.NDArray[np.uint8]]:
+    def render(self, state: FloatArray, cameras: Iterable[str]) -> dict[str, npt.NDArray[np.uint8]]:
         """Pictures of one physics state.
 
         Args:

@@ -60,7 +60,8 @@ class Scene(Protocol):
 
     def advance(self, model: mujoco.MjModel, data: mujoco.MjData, touch: Touch) -> None:
         """Called at 125 Hz of simulated time after stepping: what contact does to the world
-        (ink goes, skin peels, a cup cracks). Changes `data.userdata` only."""
+        (ink goes, skin peels, a cup cracks, pushed furniture slides on). Changes `data.userdata`
+        and mocap poses only."""
         ...
 
     def dress(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:

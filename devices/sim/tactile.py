@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.leader import Side
-from devices.pose import quat_from_matrix
 from devices.sim.patch import PatchSampler
 from devices.sim.scene import Touch
 from devices.stream import FloatArray
@@ -54,6 +53,11 @@ class SpreadTable:
         at = np.linspace(self.low, self.high, nodes)
         self._scale = (nodes - 1) / (self.high - self.low)
         self._rows = np.stack([_tilted(positions, point, spread) for point in at])
+        self._steps = np.diff(self._rows, axis=0)
+
+    def clip(self, points: FloatArray) -> FloatArray:
+        """Points [m] within what the taxels can tell."""
+        return np.minimum(np.maximum(points, self.low), self.high)
 
     def weights(self, points: FloatArray) -> FloatArray:
         """Weights of points [m], shape (m,); points beyond the rim count at the rim.
@@ -61,10 +65,10 @@ class SpreadTable:
         Returns:
             Shape (m, n); each row sums to one.
         """
-        index = (np.clip(points, self.low, self.high) - self.low) * self._scale
+        index = (self.clip(points) - self.low) * self._scale
         left = np.minimum(index.astype(np.intp), len(self._rows) - 2)
         part = (index - left)[:, None]
-        return (1.0 - part) * self._rows[left] + part * self._rows[left + 1]
+        return self._rows[left] + part * self._steps[left]
 
 
 def _tilted(positions: FloatArray, point: float, spread: float) -> FloatArray:
@@ -131,8 +135,8 @@ class TouchReader:
             self._contacts(data, pad_position, pad_rotation, fields, wrench)
         poses = np.empty((len(self._pads), 7))
         poses[:, :3] = pad_position
-        for index in range(len(self._pads)):
-            poses[index, 3:] = quat_from_matrix(pad_rotation[index])
+        for index, site in enumerate(self._pad_sites):
+            mujoco.mju_mat2Quat(poses[index, 3:], data.site_xmat[site])
         for array in (*fields, poses, wrench):
             array.flags.writeable = False
         return Touch(
@@ -150,63 +154,65 @@ class TouchReader:
         wrench: FloatArray,
     ) -> None:
         contact = data.contact
-        geoms = contact.geom  # (n, 2); -1 for a flex, which index -1 maps to nobody
-        sides = self._side_of_geom[geoms]
-        use = (sides >= 0).any(axis=1) & (contact.efc_address >= 0)
-        if not use.any():
+        geoms = contact.geom  # (n, 2); -1 for a flex, which the tables' last entry maps to nobody
+        mine = (self._side_of_geom[geoms].max(axis=1) >= 0) & (contact.efc_address >= 0)
+        use = np.flatnonzero(mine)
+        if not len(use):
             return
-        geoms, sides = geoms[use], sides[use]
-        address, point = contact.efc_address[use], contact.pos[use]
-        frame = contact.frame[use].reshape(-1, 3, 3)
-        rows = address[:, None] + np.arange(3)
-        flat = contact.dim[use] < 3
-        rows[flat] = address[flat, None]
-        local = data.efc_force[rows]
-        local[flat, 1:] = 0.0
-        force = np.einsum("nij,ni->nj", frame, local)  # [N] on the second geom, world frame
+        point = contact.pos[use]
+        force = self._forces(data, use)
+        patches: dict[tuple[int, int], list[tuple[int, float]]] = {}
+        wrists: dict[int, list[tuple[int, float]]] = {}
+        # Force acts on the second geom of a contact and reacts on the first.
+        for n, (first, second) in enumerate(geoms[use].tolist()):
+            for geom, other, sign in ((first, second, -1.0), (second, first, 1.0)):
+                pad, side = self._pad_of_geom[geom], self._side_of_geom[geom]
+                if pad >= 0:
+                    patches.setdefault((int(pad), other), []).append((n, sign))
+                if side >= 0 and self._side_of_geom[other] != side:
+                    wrists.setdefault(int(side), []).append((n, sign))
+        for (pad, _), rows in patches.items():
+            push, where = _told_in(pad_position[pad], pad_rotation[pad], force, point, rows)
+            self._imprint(pad, where[:, :2], push, fields[pad])
+        for side, rows in wrists.items():
+            site = self._tool_sites[side]
+            position, rotation = data.site_xpos[site], data.site_xmat[site].reshape(3, 3)
+            push, arm = _told_in(position, rotation, force, point, rows)
+            wrench[side, :3] = push.sum(axis=0)
+            wrench[side, 3:] = np.cross(arm, push).sum(axis=0)
 
-        pads = self._pad_of_geom[geoms]
-        for column, sign in ((0, -1.0), (1, 1.0)):
-            for pad in np.unique(pads[:, column]):
-                if pad < 0:
-                    continue
-                mine = pads[:, column] == pad
-                push = sign * force[mine] @ pad_rotation[pad]
-                where = (point[mine] - pad_position[pad]) @ pad_rotation[pad]
-                other = geoms[mine, 1 - column]
-                for geom in np.unique(other):
-                    same = other == geom
-                    self._imprint(pad, where[same, :2], push[same], fields[pad])
-            outside = sides[:, column] != sides[:, 1 - column]
-            for side in np.unique(sides[outside, column]):
-                if side < 0:
-                    continue
-                mine = outside & (sides[:, column] == side)
-                site = self._tool_sites[side]
-                rotation = data.site_xmat[site].reshape(3, 3)
-                push = sign * force[mine] @ rotation
-                arm = (point[mine] - data.site_xpos[site]) @ rotation
-                wrench[side, :3] += push.sum(axis=0)
-                wrench[side, 3:] += np.cross(arm, push).sum(axis=0)
+    @staticmethod
+    def _forces(data: mujoco.MjData, use: npt.NDArray[np.intp]) -> FloatArray:
+        """Forces on the second geoms of the contacts `use`, world frame [N], shape (m, 3)."""
+        contact = data.contact
+        rows = contact.efc_address[use][:, None] + np.arange(3)
+        flat = contact.dim[use] < 3  # without friction: the normal only
+        local = data.efc_force[np.minimum(rows, len(data.efc_force) - 1)]
+        local[flat, 1:] = 0.0
+        return np.asarray((local[:, None, :] @ contact.frame[use].reshape(-1, 3, 3))[:, 0])
 
     def _imprint(self, pad: int, where: FloatArray, push: FloatArray, field: FloatArray) -> None:
         """Add what one object does to a pad: forces `push` (m, 3) at points `where` (m, 2), both
         in the pad's frame."""
         load = -push[:, 2]
-        total = float(load.sum())
-        if len(load) == 1 or total <= 0.0 or load.min() < 0.0:
+        if len(load) == 1 or load.min() < 0.0 or not load.any():
             channels = np.stack([load, push[:, 1], push[:, 0]], axis=1)
             field += self._spread(pad, where, channels)
             return
-        places, shares = self._patch.samples(where, load)
-        channels = shares[:, None] * np.array([total, push[:, 1].sum(), push[:, 0].sum()])
-        # What shear turns about the centre of pressure: a swirl that adds no force.
+        along_rows, along_columns = self._tables[pad]
+        total = load.sum()
         center = load @ where / total
+        felt = np.empty_like(where)
+        felt[:, 0], felt[:, 1] = along_columns.clip(where[:, 0]), along_rows.clip(where[:, 1])
+        places, shares = self._patch.samples(felt, center)
+        shear = push.sum(axis=0)
+        channels = shares[:, None] * np.array([total, shear[1], shear[0]])
+        # What shear turns about the centre of pressure: a swirl that adds no force.
         arm, reach = where - center, places - center
-        torsion = float((arm[:, 0] * push[:, 1] - arm[:, 1] * push[:, 0]).sum())
-        gyration = float(shares @ (reach**2).sum(axis=1))
+        torsion = arm[:, 0] @ push[:, 1] - arm[:, 1] @ push[:, 0]
+        gyration = shares @ (reach * reach).sum(axis=1)
         if gyration > _LEAST_GYRATION:
-            swirl = shares * torsion / gyration
+            swirl = shares * (torsion / gyration)
             channels[:, 1] += swirl * reach[:, 0]
             channels[:, 2] -= swirl * reach[:, 1]
         field += self._spread(pad, places, channels)
@@ -216,7 +222,22 @@ class TouchReader:
         along_rows, along_columns = self._tables[pad]
         by_row = along_rows.weights(where[:, 1])
         by_column = along_columns.weights(where[:, 0])
-        return np.einsum("rm,mck->rck", by_row.T, by_column[:, :, None] * channels[:, None, :])
+        columns = by_column[:, :, None] * channels[:, None, :]
+        flat = by_row.T @ columns.reshape(len(where), -1)
+        return np.asarray(flat.reshape(by_row.shape[1], by_column.shape[1], 3))
+
+
+def _told_in(
+    position: FloatArray,
+    rotation: FloatArray,
+    force: FloatArray,
+    point: FloatArray,
+    rows: Sequence[tuple[int, float]],
+) -> tuple[FloatArray, FloatArray]:
+    """Signed forces and points of some contacts, told in a frame; shapes (m, 3)."""
+    index = [row for row, _ in rows]
+    sign = np.array([[sign] for _, sign in rows])
+    return (sign * force[index]) @ rotation, (point[index] - position) @ rotation
 
 
 def _subtree(model: mujoco.MjModel, root: int) -> npt.NDArray[np.intp]:

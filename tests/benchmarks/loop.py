@@ -26,7 +26,8 @@ def main() -> None:
     arguments = parser.parse_args()
     began = time.monotonic()
     with Run(StationFile(scene=arguments.scene)) as run:
-        rows = [Row("command to first status", time.monotonic() - began, "s", "start-up, no window")]
+        started = time.monotonic() - began
+        rows = [Row("command to first status", started, "s", "start-up, no window")]
         rows += _first_frames(run, began)
         rows += _loop(run, arguments.seconds, "idle hands")
         rows += _driven(run, arguments.seconds)

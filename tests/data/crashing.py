@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets import layout
 from datasets.dataset import Dataset
 from datasets.reader import Episode
 from datasets.repair import needs_repair, repair
-from tests.data.recording import FAST, TOUCH, fast_rows, read_barcode, touch_rows
+from tests.data.recording import FAST, TAKE_S, TOUCH, fast_rows, read_barcode, touch_rows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -36,8 +38,81 @@ class Survivor:
     was_open: bool
 
 
-def kill_once(dataset: Dataset, rng: random.Random, extra: int) -> Survivor:
+class WriteKiller:
+    """Kills a recorder at any of its writes, one by one.
+
+    Args:
+        folder: Where the library that does it is compiled.
+
+    Attributes:
+        writes: How many writes the take of `recording.record_once` needs.
+
+    Raises:
+        FileNotFoundError: Without a C compiler.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._library = folder / "kill_write.so"
+        source = Path(__file__).with_name("kill_write.c")
+        build = ["cc", "-shared", "-fPIC", "-O1", "-o", str(self._library), str(source), "-ldl"]
+        subprocess.run(build, check=True, capture_output=True)
+        self.dataset = Dataset.create(folder / "set")
+        done = self._record(layout.new_uid(1), {})
+        self.writes = int(re.findall(r"writes (\d+)", done.stderr)[-1])
+
+    def kill(self, write: int, half: bool) -> str:
+        """Kill at one write, check what is left; returns how the episode ended, "" if it has no
+        file yet.
+
+        Raises:
+            AssertionError: If the file does not open or holds anything but committed rows.
+        """
+        uid = layout.new_uid(time.time_ns())
+        env = {"KILL_AT": str(write), **({"KILL_HALF": "1"} if half else {})}
+        done = self._record(uid, env)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        path = self.dataset.episode_path(uid)
+        if not path.exists():
+            return ""
+        repair(path)
+        check_episode(path, 0, was_open=True)
+        with Episode.open(path) as episode:
+            rows = {name: len(episode[name]) for name in episode}
+            # The station appends 25 rows at a time: whole batches, nearly the same of each stream.
+            fast = [rows[FAST.name], *(rows[f"part_{n}/q"] for n in range(4))]
+            assert all(count % 25 == 0 for count in fast) and max(fast) - min(fast) <= 25
+            assert episode.stop is not None
+            ended = str(episode.stop["how"])
+            assert ended == "interrupted" or rows[FAST.name] == 750
+        path.unlink()
+        return ended
+
+    def _record(self, uid: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tests.data.recording", str(self.dataset.root), uid],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(REPOSITORY),
+                "LD_PRELOAD": str(self._library),
+                **env,
+            },
+        )
+
+
+def kill_once(
+    dataset: Dataset, rng: random.Random, extra: int, longest_s: float = 1.1 * TAKE_S
+) -> Survivor:
     """Start a recorder, kill it at a random moment, repair, check everything.
+
+    Args:
+        dataset: Where it records.
+        rng: Chooses the moment.
+        extra: Streams beside the three that are checked.
+        longest_s: Latest moment [s]; beyond the length of a take it also meets the end of a take
+            and the beginning of the next.
 
     Raises:
         AssertionError: If anything is lost that should not be, or any earlier file changed.
@@ -52,7 +127,7 @@ def kill_once(dataset: Dataset, rng: random.Random, extra: int) -> Survivor:
     assert child.stdout is not None
     with child.stdout:
         assert child.stdout.readline(), "the recorder did not begin"
-        time.sleep(rng.uniform(0.0, 1.5) if rng.random() < 0.8 else rng.uniform(2.8, 3.2))
+        time.sleep(rng.uniform(0.0, longest_s))
         child.send_signal(signal.SIGKILL)
         killed_ns = time.monotonic_ns()
         child.wait()

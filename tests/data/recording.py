@@ -14,10 +14,11 @@ from datasets import layout
 from datasets.dataset import Dataset
 from datasets.video import Packet, VideoEncoder
 from datasets.writer import EpisodeWriter
-from devices.clock import NS_PER_S, SystemClock
+from devices.clock import NS_PER_S, FakeClock, SystemClock
 from devices.stream import StreamSpec
 
 BITS = 16
+TAKE_S = 1.5
 FAST = StreamSpec("left_arm/q", (7,), "float64", "rad", "", 500.0)
 TOUCH = StreamSpec("left_inner_pad/tactile", (7, 9, 3), "float32", "N", "pad", 125.0, kind="touch")
 
@@ -100,12 +101,28 @@ def record_forever(root: Path, extra: int) -> None:
         since_ns = clock.now_ns()
         writer = EpisodeWriter(dataset, uid, station.specs, {"task": "crash", "n": 1}, clock)
         print(uid, flush=True)
-        while clock.now_ns() - since_ns < 3 * NS_PER_S:
+        while clock.now_ns() - since_ns < TAKE_S * NS_PER_S:
             station.append_due(writer, since_ns, clock.now_ns())
             writer.tick()
             clock.sleep_until_ns(clock.now_ns() + 5_000_000)
-        writer.stop("stopped", "three seconds are over")
+        writer.stop("stopped", "the time is over")
+
+
+def record_once(root: Path, uid: str) -> None:
+    """The same short take every time: 1.5 s, seven commits, an event, an end."""
+    clock, station = FakeClock(), Station(extra=4)
+    since_ns = clock.now_ns()
+    writer = EpisodeWriter(Dataset.open(root), uid, station.specs, {"task": "x" * 5000}, clock)
+    for _ in range(30):
+        clock.advance_s(0.05)
+        station.append_due(writer, since_ns, clock.now_ns())
+        writer.tick()
+    writer.event("note", "the end is near", clock.now_ns())
+    writer.stop("stopped", "done")
 
 
 if __name__ == "__main__":
-    record_forever(Path(sys.argv[1]), int(sys.argv[2]))
+    if layout.is_uid(sys.argv[2]):
+        record_once(Path(sys.argv[1]), sys.argv[2])
+    else:
+        record_forever(Path(sys.argv[1]), int(sys.argv[2]))

@@ -207,7 +207,7 @@ def test_uneven_ticks_do_not_shake_the_arm(new_chain: Callable[[], DriveChain]):
     np.testing.assert_allclose(path(late), path(np.zeros(150)), atol=1e-12)
 
 
-@settings(max_examples=12, phases=FOUND)
+@settings(max_examples=6, phases=FOUND)
 @given(data=st.data())
 def test_no_hand_leaves_the_limits(robot, data):
     """Random hands, drops, scales and stops: range, speed, acceleration and distance hold."""

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from devices.errors import ConfigError
 from devices.leader import HandInput, LeaderInput, Side
-from devices.mapping.clutch import MOTIONS, ClutchMapping, ClutchState, Driving, SideRequest
+from devices.mapping.clutch import MOTIONS, ClutchMapping, ClutchState, Driving, SideRequest, Trust
 from devices.pose import Pose, quat_conjugate, quat_from_rotvec, quat_multiply, rotvec_from_quat
 
 START_NS = 10**12
 TICK_NS = 4_000_000
+LONG_LEASH = Trust(leash_m=100.0, leash_rad=3.1)
 
 coordinates = st.floats(-1.0, 1.0)
 vectors = st.tuples(coordinates, coordinates, coordinates).map(np.array)
 poses = st.builds(lambda p, r: Pose(p, quat_from_rotvec(r)), vectors, vectors)
-small = st.builds(lambda p, r: Pose(0.2 * p, quat_from_rotvec(0.8 * r)), vectors, vectors)
+small = st.builds(lambda p, r: Pose(0.15 * p, quat_from_rotvec(0.8 * r)), vectors, vectors)
 scales = st.floats(0.1, 5.0)
 drivings = st.builds(Driving, scales, scales, st.tuples(*[st.booleans()] * 6))
 
@@ -28,8 +29,10 @@ drivings = st.builds(Driving, scales, scales, st.tuples(*[st.booleans()] * 6))
 class Hands:
     """A mapping with one left hand on it and a tool that is always where it was asked to be."""
 
-    def __init__(self, tool: Pose, driving: Driving | None = None) -> None:
-        self.mapping, self.state = ClutchMapping(), ClutchState()
+    def __init__(
+        self, tool: Pose, driving: Driving | None = None, trust: Trust | None = None
+    ) -> None:
+        self.mapping, self.state = ClutchMapping(trust or Trust()), ClutchState()
         self.tools: dict[Side, Pose] = {"left": tool}
         self.driving = driving or Driving()
         self.seq, self.now_ns = 0, START_NS
@@ -84,7 +87,7 @@ def test_releasing_moving_and_pressing_again_never_moves_the_target(
 
 @given(tool=poses, hand=poses, move=small, scale=scales, turn=st.floats(0.1, 2.0))
 def test_the_tool_moves_by_the_scaled_motion_of_the_hand(tool, hand, move, scale, turn):
-    hands = Hands(tool, Driving(scale, turn))
+    hands = Hands(tool, Driving(scale, turn), LONG_LEASH)
     hands.move(hand)
     rotvec = rotvec_from_quat(move.quat)
     moved = Pose(hand.position + move.position, quat_multiply(move.quat, hand.quat))
@@ -94,6 +97,29 @@ def test_the_tool_moves_by_the_scaled_motion_of_the_hand(tool, hand, move, scale
         quat_multiply(quat_from_rotvec(turn * rotvec), tool.quat),
     )
     assert same(target, expected)
+
+
+@given(tool=poses, moves=st.lists(small, min_size=1, max_size=20))
+def test_the_request_never_runs_far_ahead_of_a_tool_that_is_held_up(tool, moves):
+    """The tool stands: the clutch slips, and a hand that turns back is followed at once."""
+    hands = Hands(tool)
+    leash = hands.mapping.trust
+    pose, target = Pose.identity(), hands.move(Pose.identity()).target
+    for move in [*moves, *[moves[-1]] * 10]:
+        pose = Pose(pose.position + move.position, quat_multiply(move.quat, pose.quat))
+        hands.tools["left"] = tool
+        target = hands.move(pose).target
+        if target is None:
+            return  # the hand jumped
+        lead = target.position - tool.position
+        turn = rotvec_from_quat(quat_multiply(target.quat, quat_conjugate(tool.quat)))
+        assert np.linalg.norm(lead) <= leash.leash_m + 1e-9
+        assert np.linalg.norm(turn) <= leash.leash_rad + 1e-6
+    back = Pose(pose.position - 0.01 * lead, pose.quat)
+    hands.tools["left"] = tool
+    returned = hands.move(back).target
+    assert returned is not None
+    np.testing.assert_allclose(returned.position - target.position, -0.01 * lead, atol=1e-9)
 
 
 @given(tool=poses, hand=poses, move=small, before=drivings, after=drivings)
@@ -122,7 +148,7 @@ def test_turning_the_hand_round_and_round_never_jumps(turns, scale):
 
 @given(hand=poses, move=small, motion=st.sampled_from(sorted(MOTIONS)))
 def test_axes_that_are_not_followed_stay(hand, move, motion):
-    hands = Hands(Pose.identity(), Driving.of(motion))
+    hands = Hands(Pose.identity(), Driving.of(motion), LONG_LEASH)
     hands.move(hand)
     target = hands.move(Pose(hand.position + move.position, quat_multiply(move.quat, hand.quat)))
     assert target.target is not None

@@ -149,6 +149,7 @@ def test_whatever_is_asked_the_limits_hold(script):
     play(Drive(), script)
 
 
+@settings(max_examples=40)
 @given(scripts())
 def test_with_geometry_every_command_leaves_a_stop_inside(script):
     drive = Drive(Cartesian())
@@ -162,6 +163,7 @@ def test_with_geometry_every_command_leaves_a_stop_inside(script):
         assert Cartesian().clearance(stop)[0] >= drive.guard.settings.margin - 1e-6
 
 
+@settings(max_examples=50)
 @given(scripts())
 def test_an_estop_stops_in_time_and_stays(script):
     drive = Drive()
@@ -177,6 +179,7 @@ def test_an_estop_stops_in_time_and_stays(script):
         assert np.array_equal(drive.state.arms[side].q, stopped.arms[side].q)
 
 
+@settings(max_examples=50)
 @given(scripts(), st.integers(1, 50))
 def test_a_hold_is_exactly_still(script, ticks):
     drive = Drive()
@@ -216,6 +219,36 @@ def test_motion_within_the_limits_passes_unchanged(steps):
         assert command.left is not None
         np.testing.assert_allclose(command.left.q, q, atol=1e-9)
     assert drive.told == []
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.tuples(st.floats(-2.0, 2.0), st.integers(5, 120)), min_size=1, max_size=8),
+    st.integers(0, JOINTS - 1),
+)
+def test_running_into_the_end_of_a_joint_brakes_in_time(runs, joint):
+    """Requests that move evenly, at up to full speed, beyond the range and back."""
+    drive = Drive()
+    q = START["left"].copy()
+    for speed, ticks in [*runs, (2.0, 300), (-2.0, 600)]:
+        for _ in range(ticks):
+            q[joint] = np.clip(q[joint] + speed * DT, -4.0, 4.0)
+            drive.step(q)
+
+
+@settings(max_examples=15)
+@given(st.floats(0.5, 5.0), st.floats(-1.0, 1.0))
+def test_arms_that_run_into_each_other_stop_apart_and_may_part_again(speed, tilt):
+    drive, ask = Drive(Cartesian()), START["left"].copy()
+    for _ in range(400):
+        ask = np.minimum(ask + np.array([0, 0, speed * DT]), 2.0)
+        drive.step(ask, ask + np.array([0.1 * tilt, 0, 0]))
+        stop = {side: arm.q for side, arm in drive.state.arms.items()}
+        assert Cartesian().clearance(stop)[0] >= drive.guard.settings.margin - 1e-9
+    assert "collision" in drive.kinds() and drive.state.still()
+    for _ in range(200):
+        drive.step(START["left"])
+    assert drive.state.arms["left"].q[2] < 1.2
 
 
 def test_a_jump_is_reached_without_overshoot():

@@ -10,7 +10,7 @@ import pytest
 from devices.clock import FakeClock
 from devices.errors import DeviceError
 from devices.leader import SIDES, HandInput, LeaderInput, Observation, Side
-from devices.leaders.replay import HandTrack, Recording, ReplayLeader
+from devices.leaders.replay import HandTrack, Recording, ReplayLeader, ReplaySettings
 from devices.mapping.chain import DriveChain, Tick
 from devices.mapping.clutch import Driving
 from devices.pose import Pose, quat_from_rotvec
@@ -89,9 +89,10 @@ def test_a_start_that_cannot_be_reached_is_said(
     here = observe(chain, None, clock).tool["left"]
     far = Pose(here.position + np.array([2.0, 0.0, 0.0]), here.quat)
     track = HandTrack(np.array([0, 1]), np.tile(row(HandInput(True, here)), (2, 1)), far)
-    leader = ReplayLeader(clock, Recording("episode 2", {"left": track}))
+    quick = ReplaySettings(speed=0.5, patience_s=0.5)
+    leader = ReplayLeader(clock, Recording("episode 2", {"left": track}), quick)
     leader.connect()
-    for _ in range(6000):
+    for _ in range(1500):
         clock.advance_s(chain.dt)
         chain.tick(leader.read(observe(chain, None, clock)))
         if leader.finished:

@@ -12,6 +12,7 @@ from app.runtime.child import Child, run_child
 from app.runtime.messages import Ok, Reply, Request, Shutdown
 from app.runtime.rundir import RunDir
 from app.runtime.supervisor import ChildSpec, Supervisor
+from devices.errors import DeviceError
 
 MODULE = "tests.runtime.fake_run"
 ROLES = ("station", "recorder", "cameras", "window")
@@ -50,6 +51,8 @@ def work(child: Child) -> None:
     match child.options.get("mood", ""):
         case "raise":
             raise ZeroDivisionError("the fake child divides by zero")
+        case "refuse":
+            raise DeviceError("There is no camera 'x'", next_step="Plug it in")
         case "deaf":
             while True:
                 child.stopping.wait()

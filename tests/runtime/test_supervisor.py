@@ -98,6 +98,16 @@ def test_a_killed_child_is_started_again_as_often_as_allowed(
     assert "ended by SIGKILL" in supervisor.crashes[0].sentence
 
 
+def test_a_child_that_refuses_to_run_is_quoted_and_not_started_again(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(fake("cameras", mood="refuse", restarts=3))
+    supervisor.start()
+    step_until(supervisor, lambda: supervisor.alive == ())
+    (crash,) = supervisor.crashes
+    assert crash.sentence == "The cameras cannot run: There is no camera 'x'. Plug it in."
+
+
 def test_the_end_of_the_window_ends_the_run(supervise: Callable[..., Supervisor]) -> None:
     supervisor = supervise(fake("station"), fake("window", mood="short", essential=True))
     supervisor.start()

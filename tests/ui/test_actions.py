@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PyQt6.QtGui import QKeySequence
 
-from app.ui import look
+from app.ui import docs, look
 from app.ui.action import CONTEXT_CHAIN, GROUPS, PLACES, Context, UiState, key_caps
 from app.ui.actions import ACTIONS, actions_in, by_id
 from app.ui.next_step import next_step
@@ -57,7 +57,7 @@ def test_the_next_right_thing_leads_through_a_take() -> None:
 
     assert said("idle") == ("Get ready", "take_arm")
     assert said("armed") == ("Record", "take_start")
-    assert said("recording") == ("Stop", "take_stop")
+    assert said("recording") == ("End take", "take_stop")
     assert said("stopped") == ("Keep as success", "take_success")
     assert said("failed") == ("Get ready", "take_arm")
     assert said("stopped", practice=True) == ("Get ready", "take_arm")
@@ -66,3 +66,8 @@ def test_the_next_right_thing_leads_through_a_take() -> None:
 def test_a_stopped_robot_is_never_released_by_the_next_right_thing() -> None:
     for recorder in ("", "idle", "armed", "recording", "paused", "stopped", "failed"):
         assert not next_step(UiState(station="estop", recorder=recorder, dataset=True)).enabled
+
+
+def test_the_page_of_keys_is_made_from_the_table() -> None:
+    page = (docs.DOCS / "keys.md").read_text(encoding="utf-8")
+    assert page == docs.keys_page(), "run: python -m app.ui.docs"

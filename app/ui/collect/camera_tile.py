@@ -11,6 +11,7 @@ from app.ui.collect.readings import Picture
 from app.ui.look import DARK, SIZES
 
 STALE_MS = 500.0
+MISSED = 4.0  # pictures that a slow camera may miss before it counts as stopped
 
 
 class CameraTile(QWidget):
@@ -38,7 +39,8 @@ class CameraTile(QWidget):
 
     def show_picture(self, picture: Picture | None, rate_hz: float | None) -> None:
         """The newest picture, or None when the camera has none; its rate as measured."""
-        stale = picture is not None and picture.age_ms > STALE_MS
+        patience = max(STALE_MS, MISSED * 1e3 / rate_hz) if rate_hz else STALE_MS
+        stale = picture is not None and picture.age_ms > patience
         same = (
             picture is not None
             and self._picture is not None
@@ -63,6 +65,10 @@ class CameraTile(QWidget):
                 Qt.TransformationMode.FastTransformation,
             ).convertToFormat(QImage.Format.Format_RGB32)
         self._picture, self._rate, self._stale = picture, rate_hz, stale
+        if picture is not None:
+            height, width = picture.rgb.shape[:2]
+            rate = f"{rate_hz:.1f} Hz, " if rate_hz is not None else ""
+            self.setToolTip(f"{self._title}: {width} × {height}, {rate}{picture.age_ms:.0f} ms old")
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -93,9 +99,12 @@ class CameraTile(QWidget):
             painter.setPen(QPen(QColor(DARK.fault), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawPath(path)
-            painter.setFont(look.font("title"))
             age = self._picture.age_ms / 1e3 if self._picture else 0.0
-            painter.drawText(frame, Qt.AlignmentFlag.AlignCenter, f"Stopped {age:.0f} s ago")
+            wide = frame.width() > 170
+            painter.setFont(look.font("title" if wide else "strong"))
+            words = f"Stopped {age:.0f} s ago" if wide else f"Stopped\n{age:.0f} s ago"
+            above = frame.adjusted(0, 0, 0, -21)  # of the strip with the name
+            painter.drawText(above, Qt.AlignmentFlag.AlignCenter, words)
 
     def _words(self, painter: QPainter, frame: QRectF) -> None:
         """Name at the left, rate and age at the right, on a strip along the bottom."""
@@ -107,6 +116,8 @@ class CameraTile(QWidget):
             facts = f"{rate}{self._picture.age_ms:.0f} ms"
             if metrics.horizontalAdvance(self._title + facts) > frame.width() - 24:
                 facts = f"{self._rate:.0f} Hz" if self._rate is not None else ""
+            if metrics.horizontalAdvance(self._title + facts) > frame.width() - 20:
+                facts = ""  # the tile's tool tip and the status bar tell it
         base = frame.bottom() - 7
         strip = QRectF(frame.left(), frame.bottom() - 21, frame.width(), 21)
         clip = QPainterPath()
@@ -118,6 +129,4 @@ class CameraTile(QWidget):
         painter.setPen(QColor(DARK.text))
         painter.drawText(QPointF(frame.left() + 8, base), self._title)
         painter.setPen(QColor(DARK.soft))
-        painter.drawText(
-            QPointF(frame.right() - 8 - metrics.horizontalAdvance(facts), base), facts
-        )
+        painter.drawText(QPointF(frame.right() - 8 - metrics.horizontalAdvance(facts), base), facts)

@@ -53,13 +53,14 @@ def notice_for(station: StationStatus | None, ever: bool) -> Notice | None:
     if station is None:
         return Notice(
             "fault",
-            "plugs",
+            "power",
             "The station does not answer",
-            "The simulated robot has ended. Takes that were kept are safe. Start it again to go on.",
+            "The simulated robot has ended. Takes that were kept are safe. Start it again to "
+            "go on.",
             "station.restart",
         )
     if station.phase == "starting":
-        text = station.why or "The station gets ready."
+        text = f"{station.why.rstrip('.') or 'The station gets ready'}."
         return Notice("idle", "hourglass", "Nearly there", text, shade=0.55)
     if station.phase == "stopped":
         why = f"{station.why.rstrip('.')}. " if station.why else ""
@@ -97,8 +98,7 @@ class Curtain(QWidget):
         self._picture = QLabel()
         self._title = Text("", "display")
         self._text = Text("", "title", role="soft", wrap=True)
-        self._text.setMinimumWidth(280)
-        self._text.setMaximumWidth(560)
+        self._text.setFixedWidth(520)
         for label in (self._picture, self._title, self._text):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -134,6 +134,7 @@ class Curtain(QWidget):
         self._title.setText(notice.title)
         self._title.set_tone(notice.tone if notice.tone != "idle" else None)
         self._text.setText(notice.text)
+        self._text.setMinimumHeight(self._text.heightForWidth(520))
         self._button.setVisible(bool(notice.action))
         while self._keys.count():
             item = self._keys.takeAt(0)

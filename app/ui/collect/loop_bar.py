@@ -11,12 +11,12 @@ from app.ui import look
 from app.ui.look import DARK
 
 PARTS = (
-    ("read", "#5aa9c9"),
-    ("map", "#7f8ee6"),
-    ("guard", "#c48be0"),
-    ("send", "#e08aa5"),
-    ("physics", "#d9a35f"),
-    ("publish", "#8fb573"),
+    ("read", DARK.part_1),
+    ("map", DARK.part_2),
+    ("guard", DARK.part_3),
+    ("send", DARK.part_4),
+    ("physics", DARK.part_5),
+    ("publish", DARK.part_6),
 )
 """Parts of a tick in their order, each with its colour; the words stand below the bar."""
 

@@ -21,6 +21,7 @@ from app.session.hand_drive import MOTIONS, HandDrive
 from app.ui.action import Context, Intent, UiState
 from app.ui.collect.camera_tile import CameraTile
 from app.ui.collect.curtain import Curtain, notice_for
+from app.ui.collect.hand_signs import HandSigns
 from app.ui.collect.loop_bar import LoopBar
 from app.ui.collect.readings import CAMERAS, Readings, RobotFacts
 from app.ui.collect.take_bar import TakeBar
@@ -58,9 +59,7 @@ class CollectPlace(PlaceWidget):
         now_ns: The session's clock.
     """
 
-    def __init__(
-        self, session: SessionPort, now_ns: Callable[[], int] = time.monotonic_ns
-    ) -> None:
+    def __init__(self, session: SessionPort, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         super().__init__()
         self._session = session
         self._now_ns = now_ns
@@ -86,9 +85,11 @@ class CollectPlace(PlaceWidget):
         self.view.stepped.connect(self._step_hand)
         self.view.released.connect(self._release_hand)
         self.view.installEventFilter(self)
-        self.curtain = Curtain(self.view)
+        self.signs = HandSigns(self.view)
+        self.signs.move(12, 12)
         self.tools = ViewTools(self.view)
         self.tools.show_layers(self._layers)
+        self.curtain = Curtain(self.view)
         self.take_bar = TakeBar()
         for part in (self.curtain, self.tools, self.take_bar):
             part.intended.connect(self._pass_on)
@@ -126,14 +127,14 @@ class CollectPlace(PlaceWidget):
         touch.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.touch_panel = TouchPanel()
         touch.body.addWidget(self.touch_panel)
-        column.addWidget(touch, 5)
+        column.addWidget(touch, 6)
         plots = Card(padding=12)
         self.force_plot = TracePlot("Force at the wrists", "N", top=10.0)
         self.gap_plot = TracePlot("Gripper gap", "mm", top=100.0, digits=0)
         self.progress_plot = TracePlot("Progress", "%", top=100.0, digits=0)
         for plot in (self.force_plot, self.gap_plot, self.progress_plot):
             plots.body.addWidget(plot)
-        column.addWidget(plots, 5)
+        column.addWidget(plots, 4)
         loop = Card(padding=12)
         self.loop_bar = LoopBar()
         loop.body.addWidget(self.loop_bar)
@@ -146,6 +147,9 @@ class CollectPlace(PlaceWidget):
         self._column.setFixedWidth(width)
         inner = width - 3 * SIZES.unit
         self._tiles.setFixedHeight(round(inner * 2 / 3 * 3 / 4))
+        # The bar of the take tells the progress too; a low window has better use for the room.
+        self.progress_plot.setVisible(self.height() > 760)
+        self.take_bar.set_large(self.height() > 860 and self.width() > 1500)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if watched is self.view and event is not None:
@@ -211,7 +215,10 @@ class CollectPlace(PlaceWidget):
         self.take_bar.refresh(state, station, recorder)
         self.tools.refresh(state)
         self.loop_bar.show_budget(station.loop if station is not None else None)
+        if station is not None:
+            self.signs.show_arms(station.arms, self.hands.side, station.leader == "window")
         notice = notice_for(station, self._ever)
+        self.signs.setVisible(notice is None)
         self.curtain.show_notice(notice)
         self.tools.setVisible(notice is None or notice.shade < 0.5)
 

@@ -70,7 +70,7 @@ class Readings:
         self._session = session
         self.force: Mapping[Side, Trace] = {side: Trace() for side in SIDES}
         self.gap: Mapping[Side, Trace] = {side: Trace() for side in SIDES}
-        self.progress = Trace()
+        self.progress = Trace(buckets=100)  # it comes 25 times a second
         self.state: FloatArray | None = None
         self.state_age_ns = 0
 
@@ -161,4 +161,4 @@ def _millimetres(gap: npt.NDArray[Any]) -> FloatArray:
 
 
 def _percent(progress: npt.NDArray[Any]) -> FloatArray:
-    return 100.0 * np.asarray(progress, dtype=np.float64)[:, 0]
+    return 100.0 * np.clip(np.asarray(progress, dtype=np.float64)[:, 0], 0.0, 1.0)

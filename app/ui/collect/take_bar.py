@@ -133,7 +133,11 @@ class TakeBar(QWidget):
         self.primary.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.primary.clicked.connect(self._press)
         self.stop = Button(
-            "Stop", kind="danger", icon="hand-palm", large=True, hint=tooltip(by_id("safety.estop"))
+            "E-stop",
+            kind="danger",
+            icon="hand-palm",
+            large=True,
+            hint=tooltip(by_id("safety.estop")),
         )
         self.stop.setAccessibleName("Emergency stop")
         self.stop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -161,6 +165,13 @@ class TakeBar(QWidget):
             self.intended.emit(self._next)
 
     # -------------------------------------------------------------------------------- showing
+    def set_large(self, large: bool) -> None:
+        """Take number and time to be read from three metres, where the window has the room."""
+        style: look.Type = "poster" if large else "display"
+        for text in (self.take_number, self.time):
+            text.setFont(look.font(style))
+            text.setMinimumWidth(270 if large else 150)
+
     def refresh(
         self, state: UiState, station: StationStatus | None, recorder: RecorderStatus | None
     ) -> None:
@@ -178,7 +189,7 @@ class TakeBar(QWidget):
         self.instruction.setText(words)
         known = station is not None
         done = station is not None and station.success
-        value = station.progress if station is not None else 0.0
+        value = max(0.0, station.progress) if station is not None else 0.0
         self.progress.setVisible(known)
         self.progress.show_value(value, done)
         self.percent.setText("✓ Done" if done else f"{value:.0%}" if known else "")
@@ -199,7 +210,9 @@ class TakeBar(QWidget):
         kept = f" · {recorder.kept} kept" if recorder.dataset else ""
         self.take_word.setText(f"Take{kept}")
         number = max(recorder.take, 1)
-        self.take_number.setText(f"{number} / {recorder.target}" if recorder.target else f"{number}")
+        self.take_number.setText(
+            f"{number} / {recorder.target}" if recorder.target else f"{number}"
+        )
 
     def _show_buttons(self, state: UiState) -> None:
         step = next_step(state)
@@ -213,7 +226,7 @@ class TakeBar(QWidget):
         self.failure.setEnabled(take_runs(state) or take_waits(state))
         self.discard.setEnabled(by_id("take.discard").enabled(state))
         self.stop.setEnabled(state.station not in ("", "estop"))
-        self.stop.setText("Stopped" if state.station == "estop" else "Stop")
+        self.stop.setText("Stopped" if state.station == "estop" else "E-stop")
 
 
 def _column() -> QVBoxLayout:

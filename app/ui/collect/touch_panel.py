@@ -18,10 +18,8 @@ from app.ui.view3d.heat import heat
 from devices.leader import Side
 from devices.touch import NORMAL, SHEAR_COLUMNS, SHEAR_ROWS
 
-ARROW_PITCHES_PER_N = 3.0  # an arrow is this many taxel pitches long for each newton of shear
+ARROW_PITCHES_PER_N = 2.2  # an arrow is this many taxel pitches long for each newton of shear
 _HEAD = 18
-
-PAD_WORDS = {"inner": "inner", "outer": "outer"}
 
 
 class PadView(QWidget):
@@ -85,7 +83,7 @@ class PadView(QWidget):
         if force.max() > 0.002:
             colours = np.empty((rows, columns, 4), dtype=np.uint8)
             colours[..., :3] = heat(force, ar.FIELD_FULL_N)
-            colours[..., 3] = np.clip(255 * force / (0.06 * ar.FIELD_FULL_N), 0, 235)
+            colours[..., 3] = np.clip(255 * force / 0.05, 0, 235)
             image = QImage(
                 colours.tobytes(), columns, rows, 4 * columns, QImage.Format.Format_RGBA8888
             )
@@ -98,9 +96,9 @@ class PadView(QWidget):
         quiet.setAlpha(110)
         painter.setPen(QPen(quiet, max(1.2, 0.09 * pitch), cap=Qt.PenCapStyle.RoundCap))
         rest = force < 0.004
-        painter.drawPoints(
-            [QPointF(x, y) for x, y in zip(grid_x[rest], grid_y[rest], strict=True)]
-        )
+        dots = [QPointF(x, y) for x, y in zip(grid_x[rest], grid_y[rest], strict=True)]
+        if dots:
+            painter.drawPoints(*dots)
         live = ~rest
         if not live.any():
             return
@@ -110,18 +108,19 @@ class PadView(QWidget):
         ends_y = grid_y + gain * field[..., SHEAR_ROWS]
         lines = [
             QLineF(*points)
-            for points in zip(
-                grid_x[live], grid_y[live], ends_x[live], ends_y[live], strict=True
-            )
+            for points in zip(grid_x[live], grid_y[live], ends_x[live], ends_y[live], strict=True)
         ]
-        for colour, width in ((QColor(0, 0, 0, 150), 0.24 * pitch), (QColor("white"), 0.13 * pitch)):
+        for colour, width in (
+            (QColor(0, 0, 0, 150), 0.24 * pitch),
+            (QColor("white"), 0.13 * pitch),
+        ):
             painter.setPen(QPen(colour, max(1.2, width), cap=Qt.PenCapStyle.RoundCap))
-            painter.drawLines(lines)
+            painter.drawLines(*lines)
         painter.setPen(QPen(QColor("white"), max(2.0, 0.24 * pitch), cap=Qt.PenCapStyle.RoundCap))
         pressed = live & (field[..., NORMAL] > 0.02)
-        painter.drawPoints(
-            [QPointF(x, y) for x, y in zip(ends_x[pressed], ends_y[pressed], strict=True)]
-        )
+        tips = [QPointF(x, y) for x, y in zip(ends_x[pressed], ends_y[pressed], strict=True)]
+        if tips:
+            painter.drawPoints(*tips)
 
 
 class TouchPanel(QWidget):

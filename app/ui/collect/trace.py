@@ -56,8 +56,8 @@ class Trace:
         numbers = np.arange(now - size + 1, now + 1)
         known = (numbers <= self._newest) & (numbers > self._newest - size)
         values = np.where(known, self._values[numbers % size], np.nan)
-        ages = (numbers - now) * (self._bucket_ns / NS_PER_S)
-        return ages, values
+        ages = np.asarray((numbers - now) * (self._bucket_ns / NS_PER_S), dtype=np.float64)
+        return ages, np.asarray(values, dtype=np.float64)
 
     def _move_to(self, bucket: int) -> None:
         """Empty the buckets between the newest one and `bucket`."""

@@ -81,8 +81,9 @@ class TracePlot(QWidget):
             painter.fillRect(QRectF(area.left(), high, area.width(), low - high), good)
         painter.setPen(QPen(QColor(DARK.hairline), 1))
         painter.drawLine(area.bottomLeft(), area.bottomRight())
-        painter.setPen(QColor(blended(DARK.faint)))
-        painter.drawText(area.adjusted(4, 0, 0, 0), Qt.AlignmentFlag.AlignTop, f"{top:g}")
+        if area.height() > 34:
+            painter.setPen(QColor(look.blend(DARK.faint, DARK.floor, 0.7)))
+            painter.drawText(area.adjusted(4, 1, 0, 0), Qt.AlignmentFlag.AlignTop, f"{top:g}")
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for line in self._lines:
             painter.setPen(QPen(QColor(line.colour), 1.5))
@@ -110,11 +111,6 @@ class TracePlot(QWidget):
     @staticmethod
     def _y(area: QRectF, value: float, top: float) -> float:
         return area.bottom() - 1 - value / top * (area.height() - 3)
-
-
-def blended(colour: str) -> str:
-    """A colour for marks that must not compete with the data."""
-    return look.blend(colour, DARK.floor, 0.6)
 
 
 def _pieces(values: FloatArray) -> list[slice]:

@@ -106,5 +106,3 @@ def _tool(icon: str, hint: str, name: str) -> QToolButton:
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     return button
-
-

@@ -16,7 +16,7 @@ from devices.pose import Pose, matrix_from_quat, quat_rotate
 from devices.stream import FloatArray
 from devices.touch import NORMAL, SHEAR_COLUMNS, SHEAR_ROWS, PadGeometry
 
-FIELD_FULL_N = 0.6  # [N] a taxel at the hot end of the colour scale
+FIELD_FULL_N = 1.5  # [N] a taxel at the hot end of the colour scale
 FIELD_M_PER_N = 0.012  # [m] of arrow for each newton of shear on a taxel
 FIELD_LIFT_M_PER_N = 0.006  # [m] that pressure lifts the arrows off the gel
 FORCE_M_PER_N = 0.008  # [m] of arrow for each newton at the wrist
@@ -63,9 +63,7 @@ class FieldArrows:
     force: FloatArray
 
 
-def field_arrows(
-    pad: Pose, geometry: PadGeometry, forces: npt.NDArray[np.floating]
-) -> FieldArrows:
+def field_arrows(pad: Pose, geometry: PadGeometry, forces: npt.NDArray[np.floating]) -> FieldArrows:
     """The deformation field of a pad, in place: shear drags the arrow along the gel, pressure
     lifts it off the gel.
 
@@ -121,9 +119,7 @@ def band_word(force: float, band: Band | None) -> str:
 
 def box_edges(box: Box) -> FloatArray:
     """The 12 edges of a box [m], shape (12, 2, 3)."""
-    corners = np.array(
-        [[(box.low, box.high)[(i >> k) & 1][k] for k in range(3)] for i in range(8)]
-    )
+    corners = np.array([[(box.low, box.high)[(i >> k) & 1][k] for k in range(3)] for i in range(8)])
     pairs = [(i, i | 1 << k) for i in range(8) for k in range(3) if not i >> k & 1]
     return corners[np.array(pairs)]
 

@@ -14,7 +14,7 @@ from app.ui.look import DARK, SIZES
 from app.ui.view3d import ar
 from app.ui.view3d.ar import Box, TouchView
 from app.ui.view3d.drag import Grip, Handles
-from app.ui.view3d.heat import heat_colour, heat_table
+from app.ui.view3d.heat import heat_colour, heat_level, heat_table
 from app.ui.view3d.shot import Frame
 from app.ui.view3d.viewpoint import NEAR
 from devices.leader import Side
@@ -28,6 +28,7 @@ BAND_COLOURS = {
     "within": DARK.kept,
     "above": DARK.recording,
 }
+_PAD_FULL_N = 60.0  # of a whole pad, for its dot seen from afar
 _BANDS = 8  # colours of one field are drawn in this many strokes
 _FIELD_MIN_PITCH = 2.2  # [px] between taxels below which single arrows cannot be told apart
 
@@ -109,32 +110,33 @@ class ArPainter:
             self._field_sum(pose.position, forces)
             return
         size = float(np.clip(pitch * 0.28, 0.9, 5.0))
-        level = np.clip(arrows.force / ar.FIELD_FULL_N * _BANDS, 0, _BANDS - 1).astype(int)
+        level = np.clip(heat_level(arrows.force, ar.FIELD_FULL_N) * _BANDS, 0, _BANDS - 1)
+        level = level.astype(int)
         # A dark lining first, so that the arrows stand out from bright things behind them.
         lines = [
             QLineF(a[0], a[1], b[0], b[1]) for a, b in zip(starts[live], ends[live], strict=True)
         ]
         self._p.setPen(_pen(QColor(0, 0, 0, 130), size + 1.6))
-        self._p.drawLines(lines)
+        self._p.drawLines(*lines)
         self._p.setPen(_pen(QColor(255, 255, 255, 60), max(1.0, 0.5 * size)))
         if pitch > 6.0:
             quiet = [QPointF(a[0], a[1]) for a in starts[~live]]
             if quiet:
-                self._p.drawPoints(quiet)
+                self._p.drawPoints(*quiet)
         for band in range(_BANDS):
             mine = live & (level == band)
             if not mine.any():
                 continue
-            colour = heat_colour((band + 0.5) / _BANDS, 1.0)
+            colour = heat_colour(((band + 0.5) / _BANDS) ** 2 * ar.FIELD_FULL_N, ar.FIELD_FULL_N)
             self._p.setPen(_pen(colour, size))
             self._p.drawLines(
-                [
+                *[
                     QLineF(a[0], a[1], b[0], b[1])
                     for a, b in zip(starts[mine], ends[mine], strict=True)
                 ]
             )
             self._p.setPen(_pen(colour, size * 1.9))
-            self._p.drawPoints([QPointF(b[0], b[1]) for b in ends[mine]])
+            self._p.drawPoints(*[QPointF(b[0], b[1]) for b in ends[mine]])
 
     def _field_sum(self, at: FloatArray, forces: np.ndarray) -> None:
         """From afar: one glowing dot a pad, as big and as hot as the whole field."""
@@ -144,9 +146,9 @@ class ArPainter:
         point = self._project(at[None])[0]
         radius = 3.0 + 1.2 * np.sqrt(force)
         self._p.setPen(Qt.PenStyle.NoPen)
-        self._p.setBrush(heat_colour(force, 15.0, 70))
+        self._p.setBrush(heat_colour(force, _PAD_FULL_N, 70))
         self._p.drawEllipse(QPointF(point[0], point[1]), 1.9 * radius, 1.9 * radius)
-        self._p.setBrush(heat_colour(force, 15.0, 230))
+        self._p.setBrush(heat_colour(force, _PAD_FULL_N, 230))
         self._p.drawEllipse(QPointF(point[0], point[1]), 0.8 * radius, 0.8 * radius)
 
     def _force(self, side: Side, wrench: FloatArray, touch: TouchView) -> None:
@@ -162,8 +164,7 @@ class ArPainter:
         size = float(np.linalg.norm(np.asarray(wrench)[:3]))
         colour = QColor(BAND_COLOURS[ar.band_word(size, touch.band)])
         a, b = QPointF(ends[0, 0], ends[0, 1]), QPointF(ends[1, 0], ends[1, 1])
-        self._arrow(a, b, QColor(0, 0, 0, 150), 7.5)
-        self._arrow(a, b, colour, 4.0)
+        self._arrow(a, b, colour, 4.5)
         self._label(b, f"{size:.1f} N", colour)
 
     def _contacts(self) -> None:
@@ -203,7 +204,7 @@ class ArPainter:
         """Three arrows and three rings, quiet until the pointer is on one."""
         centre = QPointF(marks.centre[0], marks.centre[1])
         part = grip.part if grip is not None and grip.side == side else ""
-        colours = (QColor("#ff8f84"), QColor("#9fdc8c"), QColor("#86b9ff"))
+        colours = (QColor(DARK.axis_x), QColor(DARK.axis_y), QColor(DARK.axis_z))
         self._p.setBrush(Qt.BrushStyle.NoBrush)
         for axis, name in enumerate("xyz"):
             hot = part == f"turn_{name}"
@@ -222,8 +223,7 @@ class ArPainter:
             colour.setAlpha(255 if hot else 215)
             # Begin outside the gripper: the body is for dragging, and stays visible.
             start = centre + (tip - centre) * 0.42
-            self._arrow(start, tip, QColor(0, 0, 0, 120), 5.0)
-            self._arrow(start, tip, colour, 3.6 if hot else 2.2)
+            self._arrow(start, tip, colour, 4.2 if hot else 2.8)
         if part == "body" or held:
             colour = QColor(_hand(side))
             colour.setAlpha(230)
@@ -235,6 +235,9 @@ class ArPainter:
         """The colour scale of the field, in the lower left corner."""
         left, top = SIZES.gap, self._height - 34.0
         bar = QRectF(left, top + 16, 120, 6)
+        self._p.setPen(Qt.PenStyle.NoPen)
+        self._p.setBrush(QColor(14, 17, 21, 150))
+        self._p.drawRoundedRect(QRectF(left - 8, top - 4, 180, 34), 5, 5)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for stop in range(0, 256, 32):
             red, green, blue = (int(c) for c in heat_table()[stop])
@@ -246,6 +249,7 @@ class ArPainter:
         self._p.setPen(QColor(DARK.soft))
         self._p.drawText(QPointF(left, top + 11), "Force on a taxel")
         self._p.setPen(QColor(DARK.faint))
+        # The scale is a square root, so its middle is a quarter of its end.
         self._p.drawText(QPointF(bar.right() + 8, bar.bottom() + 1), f"{ar.FIELD_FULL_N:g} N")
 
     # ------------------------------------------------------------------------------------ tools
@@ -253,22 +257,31 @@ class ArPainter:
         return self._frame.viewpoint.project(points, self._width, self._height)
 
     def _arrow(self, a: QPointF, b: QPointF, colour: QColor, width: float) -> None:
+        """An arrow with a dark lining, so that it stands out from whatever is behind it."""
         line = QLineF(a, b)
         length = line.length()
         if length < 1.0:
             return
-        head = min(length, 3.2 * width)
+        head = min(length, 3.4 * width)
         along = (b - a) / length
         across = QPointF(-along.y(), along.x())
         neck = b - along * head
-        self._p.setPen(_pen(colour, width))
-        if length > head:
-            self._p.drawLine(QLineF(a, neck))
-        path = QPainterPath(b)
-        path.lineTo(neck + across * head * 0.55)
-        path.lineTo(neck - across * head * 0.55)
-        path.closeSubpath()
-        self._p.fillPath(path, colour)
+        shape = QPainterPath(a + across * width / 2)
+        for point in (
+            neck + across * width / 2,
+            neck + across * head * 0.52,
+            b,
+            neck - across * head * 0.52,
+            neck - across * width / 2,
+            a - across * width / 2,
+        ):
+            shape.lineTo(point)
+        shape.closeSubpath()
+        lining = QColor(0, 0, 0, round(0.6 * colour.alpha()))
+        self._p.setPen(_pen(lining, 2.4))
+        self._p.setBrush(Qt.BrushStyle.NoBrush)
+        self._p.drawPath(shape)
+        self._p.fillPath(shape, colour)
 
     def _label(self, at: QPointF, text: str, colour: QColor) -> None:
         self._p.setFont(look.font("strong"))

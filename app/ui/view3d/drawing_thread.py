@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext
 
@@ -34,8 +36,9 @@ class DrawingThread(threading.Thread):
     """Draws the newest shot, again and again, in an OpenGL context of its own.
 
     MuJoCo and OpenGL run outside Python's lock, so the window stays at its own pace whatever a
-    picture costs. On a software renderer the thread also lowers its own priority (the rasteriser's
-    workers inherit it): the robot comes first, then the window, then the picture.
+    picture costs. On a software renderer the rasteriser's workers are given less of the machine:
+    the robot comes first, then the window, then the picture. The thread itself keeps its priority,
+    for while it holds Python's lock the window waits for it.
 
     Args:
         surface: Made on the GUI thread, as Qt wants it; alive as long as the thread.
@@ -99,7 +102,7 @@ class DrawingThread(threading.Thread):
         name = renderer.decode() if renderer else "unknown renderer"
         software = is_software(name)
         if software:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+            _yield_rasteriser()
         self._tell(renderer=name, software=software)
 
     def _work(self, context: QOpenGLContext) -> None:
@@ -132,11 +135,13 @@ class DrawingThread(threading.Thread):
                 took = time.perf_counter() - began
                 resting = frame is None
                 if frame is not None:
-                    quality = governor.note(1e3 * took)
-                    self._count(took)
-                    self._info = self._measured(painter.quality)
+                    if not painter.refining:
+                        governor.note(1e3 * took)
+                        self._costs.append(took)
+                    self._times.append(time.monotonic())
+                    self._info = self._measured(painter.quality, painter.refining)
                     self._deliver(frame, self._info)
-                    time.sleep(quality.wait_s(took))
+                    time.sleep(governor.quality.wait_s(took))
         finally:
             if painter is not None:
                 painter.close()
@@ -165,21 +170,26 @@ class DrawingThread(threading.Thread):
         self._tell(busy="")
         return made
 
-    def _count(self, took: float) -> None:
-        self._times.append(time.monotonic())
-        self._costs.append(took)
-
-    def _measured(self, quality: Quality) -> DrawingInfo:
+    def _measured(self, quality: Quality, still: bool) -> DrawingInfo:
         now = time.monotonic()
         costs = sorted(self._costs)
         return replace(
             self._info,
             detail=quality.detail,
-            scale=quality.scale,
+            scale=1.0 if still else quality.scale,
+            still=still,
             fps=float(sum(1 for t in self._times if now - t < 1.0)),
-            frame_ms=1e3 * costs[len(costs) // 2],
+            frame_ms=1e3 * costs[len(costs) // 2] if costs else 0.0,
         )
 
     def _tell(self, **news: object) -> None:
         self._info = replace(self._info, **news)  # type: ignore[arg-type]
         self._deliver(None, self._info)
+
+
+def _yield_rasteriser() -> None:
+    """Lower the priority of Mesa's rasteriser threads in this process (Linux; else nothing)."""
+    for task in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError):  # a thread may end while we look
+            if (task / "comm").read_text().startswith("llvmpipe-"):
+                os.setpriority(os.PRIO_PROCESS, int(task.name), 10)

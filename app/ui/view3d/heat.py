@@ -21,9 +21,15 @@ def heat_table() -> npt.NDArray[np.uint8]:
     return table
 
 
+def heat_level(values: npt.NDArray[np.floating] | float, full: float) -> npt.NDArray[np.float64]:
+    """Place of a force on the scale, 0 ... 1. A square root: a touch and a firm grip differ by a
+    factor of fifty, and both must be seen."""
+    return np.sqrt(np.clip(np.asarray(values, dtype=np.float64) / full, 0.0, 1.0))
+
+
 def heat(values: npt.NDArray[np.floating] | float, full: float) -> npt.NDArray[np.uint8]:
     """Colours of forces: 0 is the dark end, `full` and more the bright end. Shape (..., 3)."""
-    index = np.clip(255.0 * np.asarray(values) / full, 0, 255).astype(np.uint8)
+    index = (255.0 * heat_level(values, full)).astype(np.uint8)
     return heat_table()[index]
 
 

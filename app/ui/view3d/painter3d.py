@@ -36,10 +36,19 @@ STILL_SAMPLES = len(_JITTER)
 
 @dataclass
 class _Still:
-    """A picture that is being refined because nothing moves."""
+    """A picture that is being refined because nothing moves: the sum of its samples."""
 
-    total: npt.NDArray[np.uint16]
     count: int
+    total: npt.NDArray[np.uint16] | None
+
+    def add(self, sample: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Take in one more sample and give the mean of all."""
+        if self.total is None or self.total.shape != sample.shape:
+            self.total, self.count = sample.astype(np.uint16), 1
+            return sample
+        self.total += sample
+        self.count += 1
+        return (self.total // self.count).astype(np.uint8)
 
 
 class Painter3D:
@@ -77,6 +86,11 @@ class Painter3D:
     def quality(self) -> Quality:
         return self._quality
 
+    @property
+    def refining(self) -> bool:
+        """Whether the last picture was one of a thing at rest."""
+        return self._still is not None
+
     def rescale(self, quality: Quality) -> None:
         """Another resolution; detail, samples and shadows need a new painter."""
         self._quality = quality
@@ -85,24 +99,28 @@ class Painter3D:
     def paint(self, shot: Shot) -> Frame | None:
         """Draw a shot, or None when the last picture already is as good as it gets.
 
-        While nothing moves, each call adds one sample between the pixels, so that a resting
-        picture has smooth edges even where moving ones cannot afford them.
+        While nothing moves, each call adds one sample between the pixels in full resolution, so
+        that a resting picture is sharp and smooth even where moving ones cannot afford it.
         """
-        still = self._rests(shot)
-        if still and self._still is not None and self._still.count >= STILL_SAMPLES:
-            return None
-        if not still:
+        rests = self._rests(shot)
+        if not rests:
             self._still = None
             self._pose(shot)
+        elif self._still is None:
+            self._still = _Still(0, None)
+        elif self._still.count >= STILL_SAMPLES:
+            return None
         self._last = shot
-        jitter = _JITTER[self._still.count] if self._still is not None else _JITTER[0]
-        self._draw(shot, jitter)
-        return self._frame(shot, self._refined())
+        if self._still is None:
+            self._draw(shot, _JITTER[0], self._quality.scale)
+            return self._frame(shot, self._flat)
+        self._draw(shot, _JITTER[self._still.count], 1.0)
+        return self._frame(shot, self._still.add(self._flat))
 
     # --------------------------------------------------------------------------------- inside
     def _rests(self, shot: Shot) -> bool:
         last = self._last
-        if last is None or self._still is None:
+        if last is None:
             return False
         return (
             (shot.viewpoint, shot.width, shot.height) == (last.viewpoint, last.width, last.height)
@@ -124,15 +142,14 @@ class Painter3D:
         if self._stage.dresser is not None:
             self._stage.dresser.dress(model, data)
 
-    def _draw(self, shot: Shot, jitter: tuple[float, float]) -> None:
+    def _draw(self, shot: Shot, jitter: tuple[float, float], scale: float) -> None:
         model, scene, view = self._stage.model, self._scene, shot.viewpoint
-        width = max(16, round(shot.width * self._quality.scale))
-        height = max(16, round(shot.height * self._quality.scale))
+        width = max(16, round(shot.width * scale))
+        height = max(16, round(shot.height * scale))
         if (width, height) != self._size:
             mujoco.mjr_resizeOffscreen(width, height, self._context)
             self._size = (width, height)
             self._flat = np.empty((height, width, 3), np.uint8)
-            self._still = None
         model.vis.global_.fovy = view.fovy
         self._camera.lookat[:] = view.lookat
         self._camera.distance = view.distance
@@ -156,14 +173,6 @@ class Painter3D:
         rect = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(rect, scene, self._context)
         mujoco.mjr_readPixels(self._flat, None, rect, self._context)
-
-    def _refined(self) -> npt.NDArray[np.uint8]:
-        if self._still is None:
-            self._still = _Still(self._flat.astype(np.uint16), 1)
-            return self._flat
-        self._still.total += self._flat
-        self._still.count += 1
-        return (self._still.total // self._still.count).astype(np.uint8)
 
     def _frame(self, shot: Shot, rgb: npt.NDArray[np.uint8]) -> Frame:
         pixels = cv2.cvtColor(cv2.flip(rgb, 0), cv2.COLOR_RGB2BGRA)

@@ -41,7 +41,7 @@ def starting_quality(renderer: str, details: tuple[str, ...]) -> Quality:
     """
     if is_software(renderer):
         detail = details[min(1, len(details) - 1)]
-        return Quality(detail, samples=0, shadows=False, max_fps=30.0, duty=0.7)
+        return Quality(detail, scale=0.8, samples=0, shadows=False, max_fps=30.0, duty=0.7)
     return Quality(details[0])
 
 

@@ -25,7 +25,7 @@ from app.ui.look import DARK, SIZES
 from app.ui.view3d import drag
 from app.ui.view3d.ar import Box, TouchView
 from app.ui.view3d.ar_painter import ArPainter, ArScene
-from app.ui.view3d.drag import Grip, Handles, Step
+from app.ui.view3d.drag import Grip, Handles
 from app.ui.view3d.drawing_thread import DrawingThread
 from app.ui.view3d.shot import DrawingInfo, Frame, Ghost, RobotParts, Shot, StageSource
 from app.ui.view3d.viewpoint import PRESETS, Viewpoint
@@ -35,7 +35,6 @@ from devices.stream import FloatArray
 
 GLIDE_S = 0.35  # from one preset to the next
 HANDLES_PX = 130.0  # the handles of a hand stay open while the pointer is this near
-GHOST_APART_M = 0.004  # a ghost nearer than this to its gripper is not drawn
 
 _LEFT, _RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
@@ -195,14 +194,12 @@ class SceneView(QWidget):
         made = []
         for side, tool in self._frame.tools.items():
             asked = self._asked.get(side)
-            held = self._drag is not None and self._drag.grip is not None
-            if held and self._drag is not None and self._drag.grip is not None:
-                held = self._drag.grip.side == side
-            if held:
+            grip = self._drag.grip if self._drag is not None else None
+            if grip is not None and grip.side == side:
                 made.append(Ghost(side, asked or tool, "held"))
             elif self._hover is not None and self._hover.side == side:
                 made.append(Ghost(side, asked or tool, "hover"))
-            elif asked is not None and "ghosts" in self._ar.layers and _apart(asked, tool):
+            elif asked is not None and "ghosts" in self._ar.layers:
                 made.append(Ghost(side, asked, "resting"))
         return tuple(made)
 
@@ -211,7 +208,7 @@ class SceneView(QWidget):
             self._frame = frame
             height, width = frame.pixels.shape[:2]
             # The image borrows the frame's memory; the frame lives as long as the image.
-            self._image = QImage(
+            self._image = QImage(  # type: ignore[call-overload]  # any buffer will do
                 frame.pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32
             )
             self.update()
@@ -248,7 +245,8 @@ class SceneView(QWidget):
             words = f"Software rendering · {info.detail} detail"
             if info.scale < 1.0:
                 words += f" · {info.scale:.0%} resolution"
-            self._say(painter, f"{words} · {info.fps:.0f} fps", DARK.faint)
+            rate = "at rest" if info.still else f"{info.fps:.0f} fps"
+            self._say(painter, f"{words} · {rate}", DARK.faint)
 
     def _say(self, painter: QPainter, text: str, colour: str, *, middle: bool = False) -> None:
         painter.setFont(look.font("title" if middle else "caption"))
@@ -286,9 +284,7 @@ class SceneView(QWidget):
             side = self._drag.grip.side if self._drag.grip is not None else None
         if side is None or side not in self._targets():
             return None
-        marks = drag.handles(
-            self.viewpoint, self._targets()[side], self.width(), self.height()
-        )
+        marks = drag.handles(self.viewpoint, self._targets()[side], self.width(), self.height())
         return None if marks is None else (side, marks)
 
     def _point_at(self, at: QPointF) -> None:
@@ -301,16 +297,13 @@ class SceneView(QWidget):
         elif self._open is not None and self._open in targets:
             marks = drag.handles(self.viewpoint, targets[self._open], *size)
             if marks is None or (
-                (marks.centre[0] - at.x()) ** 2 + (marks.centre[1] - at.y()) ** 2
-                > HANDLES_PX**2
+                (marks.centre[0] - at.x()) ** 2 + (marks.centre[1] - at.y()) ** 2 > HANDLES_PX**2
             ):
                 self._open = None
                 self.update()
         if grip != self._hover:
             self._hover = grip
-            self.setCursor(
-                Qt.CursorShape.OpenHandCursor if grip else Qt.CursorShape.ArrowCursor
-            )
+            self.setCursor(Qt.CursorShape.OpenHandCursor if grip else Qt.CursorShape.ArrowCursor)
             self._ask()
             self.update()
 
@@ -413,13 +406,3 @@ class SceneView(QWidget):
         if s >= 1.0:
             self._glide = None
             self._glide_timer.stop()
-
-
-def _apart(a: Pose, b: Pose) -> bool:
-    """Whether two poses look different."""
-    if float(((a.position - b.position) ** 2).sum()) > GHOST_APART_M**2:
-        return True
-    return abs(float(a.quat @ b.quat)) < 0.9995
-
-
-__all__ = ["SceneView", "Step"]

@@ -136,6 +136,7 @@ class DrawingInfo:
         software: The renderer runs on the CPU.
         detail: Detail level of the model drawn.
         scale: Pixels drawn per pixel shown.
+        still: Nothing moves; the picture is refined and then left alone.
         fps: Frames in the last second.
         frame_ms: Time of one frame, middle of the last ones [ms].
         busy: What keeps the view from drawing ("Preparing the scene"), "" while it draws.
@@ -146,6 +147,7 @@ class DrawingInfo:
     software: bool = False
     detail: str = ""
     scale: float = 1.0
+    still: bool = False
     fps: float = 0.0
     frame_ms: float = 0.0
     busy: str = ""

@@ -27,10 +27,10 @@ class Viewpoint:
         fovy: Vertical opening angle [deg].
     """
 
-    lookat: tuple[float, float, float] = (0.34, 0.0, 0.46)
-    distance: float = 1.25
+    lookat: tuple[float, float, float] = (0.44, 0.0, 0.44)
+    distance: float = 0.92
     azimuth: float = 0.0
-    elevation: float = -32.0
+    elevation: float = -53.0
     fovy: float = 45.0
 
     @property
@@ -120,12 +120,13 @@ def _wrapped(degrees: float) -> float:
 
 PRESETS: Mapping[str, Viewpoint] = MappingProxyType(
     {
-        "front": Viewpoint(lookat=(0.30, 0.0, 0.50), distance=1.35, azimuth=180.0, elevation=-18.0),
+        "front": Viewpoint(lookat=(0.30, 0.0, 0.50), distance=1.25, azimuth=180.0, elevation=-24.0),
         "operator": Viewpoint(),
-        "left": Viewpoint(lookat=(0.30, 0.0, 0.48), distance=1.25, azimuth=-90.0, elevation=-12.0),
-        "right": Viewpoint(lookat=(0.30, 0.0, 0.48), distance=1.25, azimuth=90.0, elevation=-12.0),
-        "top": Viewpoint(lookat=(0.34, 0.0, 0.46), distance=1.30, azimuth=0.0, elevation=-88.0),
-        "close": Viewpoint(lookat=(0.38, 0.0, 0.45), distance=0.62, azimuth=152.0, elevation=-24.0),
+        "left": Viewpoint(lookat=(0.34, 0.0, 0.47), distance=1.15, azimuth=-90.0, elevation=-14.0),
+        "right": Viewpoint(lookat=(0.34, 0.0, 0.47), distance=1.15, azimuth=90.0, elevation=-14.0),
+        "top": Viewpoint(lookat=(0.42, 0.0, 0.44), distance=1.05, azimuth=0.0, elevation=-88.0),
+        "close": Viewpoint(lookat=(0.42, 0.0, 0.46), distance=0.62, azimuth=158.0, elevation=-30.0),
     }
 )
-"""Names as in the action table; the robot's base is the origin and it looks along +x."""
+"""Names as in the action table; the robot's base is the origin and it looks along +x. "operator" is
+what a person in the robot's place sees: from above the shoulders, left is left."""

@@ -33,14 +33,14 @@ class Drawer:
     force_band: tuple[float, float] | None = None
 
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        furnish_room(spec, front_from=(0.66, -0.86, 0.98), front_at=(0.30, -0.04, 0.50))
+        furnish_room(spec, front_from=(0.30, -0.98, 1.00), front_at=(0.31, -0.05, 0.49))
         borrow(spec, "articulated_scene.xml", ("cabinet_drawer",))
         _CABINET.free(spec)
         spec.nuserdata = max(spec.nuserdata, 2)
-        looks = {"drawer_box": "sky", "drawer_front": "teal"}
+        looks = {"drawer_box": "paper", "drawer_front": "paper"}
         for geom in spec.body(_CABINET.body).find_all("geom"):
             name = geom.name.removeprefix(PREFIX)
-            geom.material = looks.get(name, "graphite" if "handle" in name else "paper")
+            geom.material = looks.get(name, "graphite" if "handle" in name else "teal")
             geom.rgba = [0.5, 0.5, 0.5, 1.0]  # MuJoCo's default: the material decides
 
     def reset(self, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:

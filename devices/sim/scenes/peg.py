@@ -69,7 +69,7 @@ class Peg:
         self, model: mujoco.MjModel, data: mujoco.MjData
     ) -> dict[str, npt.NDArray[np.float64]]:
         peg, socket = data.body(_PEG), data.body(_SOCKET.body)
-        rim = socket.xpos + [0.0, 0.0, _RIM]
+        rim = socket.xpos + np.array([0.0, 0.0, _RIM])
         return {
             "peg": np.concatenate([peg.xpos, peg.xquat]),
             "socket": np.concatenate([rim, socket.xquat]),

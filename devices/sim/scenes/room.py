@@ -127,8 +127,8 @@ def _light(spec: mujoco.MjSpec) -> None:
     look.quality.offsamples = 4
     look.map.znear = 0.02
     look.map.zfar = 30.0
-    getattr(look, "global_").offwidth = 1920
-    getattr(look, "global_").offheight = 1200
+    look.global_.offwidth = 1920
+    look.global_.offheight = 1200
     look.rgba.haze = [0.30, 0.33, 0.37, 1]
     world = spec.worldbody
     spot = mujoco.mjtLightType.mjLIGHT_SPOT

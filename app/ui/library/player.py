@@ -1,0 +1,323 @@
+"""One open episode: pictures, 3-D, plots and touch on one cursor, with its verdict."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+
+from app.session.loading import EpisodeLoader, Loaded, Rows
+from app.session.playback import Playback
+from app.ui.action import Intent
+from app.ui.collect.touch_panel import TouchPanel
+from app.ui.library.cards import verdict_words, when
+from app.ui.library.plots import Plots, curves
+from app.ui.library.stage import Stages
+from app.ui.library.tiles import CameraColumn
+from app.ui.library.timeline import Timeline
+from app.ui.library.transport import Transport
+from app.ui.library.verdict_bar import VerdictBar
+from app.ui.look import SIZES
+from app.ui.view3d.ar import TouchView
+from app.ui.view3d.scene_view import SceneView
+from app.ui.view3d.shot import RobotParts
+from app.ui.widgets import Card, EmptyState
+from datasets.dataset import Dataset
+from datasets.library import EpisodeCard
+from devices.clock import NS_PER_S, Clock
+from devices.errors import TeledeckError
+
+log = logging.getLogger("teledeck.window")
+
+PLOT_EVERY = 2  # frames: plots follow the cursor at 30 Hz, the rest at 60
+GAP_NS = NS_PER_S // 2  # a picture older than this is not the picture of now
+LAYERS = frozenset({"field", "force", "contacts"})
+STATE = "sim/state"
+
+
+class Player(QWidget):
+    """Plays one episode at a time.
+
+    Args:
+        clock: What playback runs by.
+
+    Signals:
+        intended: What its buttons ask for.
+        said: A sentence for the user.
+    """
+
+    intended = pyqtSignal(object)
+    said = pyqtSignal(str)
+    _loaded_there = pyqtSignal(object)
+    _rows_there = pyqtSignal(object)
+    _failed_there = pyqtSignal(object, str)
+
+    def __init__(self, clock: Clock, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._clock = clock
+        self._card: EpisodeCard | None = None
+        self._path: Path | None = None
+        self._loaded: Loaded | None = None
+        self._parts: RobotParts | None = None
+        self._shown: dict[str, int] = {}
+        self._asked: dict[str, int] | None = None
+        self._frame = 0
+        self._dataset: Dataset | None = None
+        self._stages = Stages()
+        self.playback = Playback(clock, {})
+        self.loader = EpisodeLoader(
+            self._loaded_there.emit, self._rows_there.emit, self._failed_there.emit
+        )
+        self._loaded_there.connect(self._take)
+        self._rows_there.connect(self._show_rows)
+        self._failed_there.connect(self._fail)
+        self._build()
+
+    def _build(self) -> None:
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(SIZES.gap, SIZES.unit, SIZES.gap, SIZES.gap)
+        whole.setSpacing(SIZES.unit)
+        self.bar = VerdictBar()
+        self.bar.intended.connect(self.intended)
+        whole.addWidget(self.bar)
+        self._fault = EmptyState("warning-octagon", "This episode cannot be read", "")
+        self._fault.hide()
+        whole.addWidget(self._fault, 1)
+        self._body = QWidget()
+        whole.addWidget(self._body, 1)
+        body = QVBoxLayout(self._body)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.setSpacing(SIZES.unit)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.setChildrenCollapsible(False)
+        split.setHandleWidth(SIZES.unit)
+        self.view = SceneView()
+        self.view.set_layers(LAYERS)
+        self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.cameras = CameraColumn()
+        self.touch_panel = TouchPanel()
+        touch = Card(padding=12)
+        touch.body.addWidget(self.touch_panel)
+        self._touch_card = touch
+        self._side = side = QWidget()
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SIZES.unit)
+        column.addWidget(self.cameras, 1)
+        split.addWidget(self.view)
+        split.addWidget(side)
+        split.setStretchFactor(0, 5)
+        split.setStretchFactor(1, 2)
+        split.setSizes([1000, 360])
+        body.addWidget(split, 5)
+        deck = Card(padding=12)
+        self.timeline = Timeline()
+        self.timeline.sought.connect(self.seek)
+        self.transport = Transport()
+        self.transport.intended.connect(self.intended)
+        deck.body.addWidget(self.timeline)
+        deck.body.addWidget(self.transport)
+        body.addWidget(deck)
+        lower = QHBoxLayout()
+        lower.setSpacing(SIZES.unit)
+        plots = Card(padding=12)
+        self.plots = Plots()
+        self.plots.sought.connect(self._seek_seconds)
+        plots.body.addWidget(self.plots)
+        lower.addWidget(plots, 4)
+        lower.addWidget(touch, 1)
+        body.addLayout(lower, 2)
+
+    # ------------------------------------------------------------------------------- episodes
+    def open(self, card: EpisodeCard, dataset: Dataset, path: Path, ahead: Sequence[Path]) -> None:
+        """Open an episode and play it; read those `ahead` while it plays."""
+        self._card, self._dataset, self._path = card, dataset, path
+        self._shown.clear()
+        self._asked = None
+        self.show_card(card)
+        found = self.loader.open(path, ahead)
+        if found is not None:
+            self._take(found)
+        else:
+            self.playback.pause()
+
+    def show_card(self, card: EpisodeCard) -> None:
+        """Newest verdict and task of the open episode."""
+        self._card = card
+        word, tone, _ = verdict_words(card)
+        self.bar.show_episode(
+            f"#{card.number}", card.task or "No task", word, tone, when(card.facts.wall_ns)
+        )
+        self.bar.show_flags(card.flags, card.facts.findings)
+
+    def close_episode(self) -> None:
+        """Show nothing; the loader keeps what it has."""
+        self.playback.pause()
+        self._path = None
+        self._loaded = None
+        self.view.set_stage(None)
+
+    def close_down(self) -> None:
+        """End threads and graphics. Idempotent."""
+        self.loader.close()
+        self.plots.close_down()
+        self.view.close_view()
+
+    def _take(self, loaded: Loaded) -> None:
+        """An episode has arrived: show its first instant and play."""
+        if loaded.path != self._path:
+            return  # another one was opened meanwhile
+        speed = abs(self.playback.speed)
+        self._loaded = loaded
+        self._fault.hide()
+        self._body.show()
+        self.playback = Playback(
+            self._clock,
+            loaded.times,
+            frames=next(iter(loaded.cameras), ""),
+            marks=[mark.t_ns for mark in loaded.marks],
+            span_ns=loaded.span_ns,
+        )
+        self.playback.set_speed(speed)
+        self.timeline.show_episode(loaded.span_ns, loaded.marks)
+        self.cameras.show_cameras(loaded.cameras)
+        self.plots.show_episode(curves(loaded), self.playback.length_ns / NS_PER_S)
+        self._set_stage(loaded)
+        self._show_rows(loaded.first)
+        self.playback.play()
+
+    def _set_stage(self, loaded: Loaded) -> None:
+        source, parts, note = None, None, ""
+        if STATE in loaded.specs and self._dataset is not None:
+            try:
+                source, parts, note = self._stages.source(self._dataset, loaded.start)
+            except TeledeckError as error:
+                note = str(error)
+        self._parts = parts
+        self.view.set_stage(source, parts)
+        self.view.setVisible(source is not None)
+        self._side.setVisible(bool(loaded.cameras))
+        self.cameras.lay_out(beside=source is not None)
+        self._touch_card.setVisible(parts is not None)
+        if parts is not None:
+            self.touch_panel.set_pads(parts.pad_side)
+        self.bar.show_note(note)
+
+    def _fail(self, path: Path, why: str) -> None:
+        if path == self._path:
+            log.warning("episode %s: %s", path, why)
+            self._loaded = None
+            self._fault.text.setText(why)
+            self._body.hide()
+            self._fault.show()
+
+    # ------------------------------------------------------------------------------- playback
+    def tick(self) -> None:
+        """One frame: move the cursor and ask for what belongs there."""
+        loaded = self._loaded
+        if loaded is None:
+            return
+        self.playback.advance()
+        at = self.playback.cursor_ns
+        seconds = (at - loaded.span_ns[0]) / NS_PER_S
+        self.timeline.show_cursor(at)
+        self.transport.show_state(
+            seconds,
+            self.playback.length_ns / NS_PER_S,
+            self.playback.speed,
+            self.playback.playing,
+        )
+        self._frame += 1
+        if self._frame % PLOT_EVERY == 0:
+            self.plots.show_cursor(seconds)
+        wanted = self._wanted(loaded, at)
+        if self._asked is None and wanted and wanted != self._shown:
+            self._asked = wanted
+            self.loader.show(loaded.path, wanted)
+
+    def _wanted(self, loaded: Loaded, at: int) -> dict[str, int]:
+        """Rows to show at the cursor; pictures that are too old are none."""
+        wanted = {}
+        for name in (*loaded.cameras, *loaded.heavy):
+            row = self.playback.row(name)
+            fresh = row is not None and at - int(loaded.times[name][row]) <= GAP_NS
+            if row is not None and fresh:
+                wanted[name] = row
+            elif name in loaded.cameras and (row is None or not fresh):
+                self.cameras.show_gap(name, "No picture at this instant")
+                self._shown.pop(name, None)
+        return wanted
+
+    def _show_rows(self, rows: Rows) -> None:
+        """Pictures and heavy rows have arrived."""
+        loaded = self._loaded
+        if loaded is None or rows.path != loaded.path:
+            self._asked = None
+            return
+        if self._asked is not None:
+            self._shown = self._asked
+            self._asked = None
+        self.cameras.show_pictures(rows.images)
+        state = rows.values.get(STATE)
+        if state is not None:
+            self.view.set_state(np.asarray(state, dtype=np.float64))
+        if self._parts is not None:
+            touch = self._touch(loaded, rows, self._parts)
+            self.view.set_touch(touch)
+            self.touch_panel.show_touch(touch)
+
+    def _touch(self, loaded: Loaded, rows: Rows, parts: RobotParts) -> TouchView:
+        """What was felt at the cursor; pads without data are absent, never zero."""
+        fields = {}
+        for pad in parts.pad_site:
+            field = rows.values.get(f"{pad}_pad/tactile")
+            if field is not None:
+                fields[pad] = field
+        wrench = {}
+        for side in parts.tool_site:
+            name = f"{side}_arm/wrench"
+            row = self.playback.row(name)
+            if row is not None and name in loaded.values:
+                wrench[side] = np.asarray(loaded.values[name][row], dtype=np.float64)
+        band = loaded.start.get("force_band")
+        return TouchView(fields=fields, wrench=wrench, band=(band[0], band[1]) if band else None)
+
+    def seek(self, t_ns: int) -> None:
+        self.playback.seek(t_ns)
+
+    def _seek_seconds(self, seconds: float) -> None:
+        self.playback.seek(self.playback.first_ns + round(seconds * NS_PER_S))
+
+    def perform(self, intent: Intent) -> bool:
+        """Playback intents. False for any other."""
+        argument, playback = intent.argument, self.playback
+        match intent.name:
+            case "play":
+                match argument:
+                    case "toggle":
+                        playback.toggle()
+                    case "pause":
+                        playback.pause()
+                    case "back":
+                        playback.shuttle("back")
+                    case _:
+                        playback.shuttle("forward")
+            case "step":
+                playback.step(int(argument))
+            case "skip":
+                playback.skip_s(float(argument))
+            case "speed":
+                playback.change_speed(1 if argument == "up" else -1)
+            case "seek" if argument in ("start", "end"):
+                playback.seek(playback.first_ns if argument == "start" else playback.last_ns)
+            case "seek":
+                way = "forward" if argument == "next_event" else "back"
+                if not playback.seek_mark(way):  # type: ignore[arg-type]
+                    self.said.emit("No more events this way")
+            case _:
+                return False
+        return True

@@ -1,0 +1,203 @@
+"""Plots of an open episode on the common cursor: force, gap, joints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QMouseEvent
+from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from app.session.loading import Loaded
+from app.ui import look
+from app.ui.look import DARK, SIZES, blend
+from app.ui.widgets import Text
+from devices.stream import FloatArray
+
+POINTS = 1200
+"""Points of a curve at most: more than pixels that a plot is wide show nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line: seconds since the start, values, colour."""
+
+    name: str
+    seconds: FloatArray
+    values: FloatArray
+    colour: str
+    width: float = 1.5
+
+
+def thinned(seconds: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """At most about POINTS points that keep every peak: the extremes of equal stretches."""
+    count = len(values)
+    if count <= POINTS:
+        return seconds, values
+    stretch = -(-count // (POINTS // 2))
+    whole = count // stretch * stretch
+    blocks = values[:whole].reshape(-1, stretch)
+    base = np.arange(len(blocks)) * stretch
+    low, high = base + blocks.argmin(axis=1), base + blocks.argmax(axis=1)
+    keep = np.unique(np.concatenate([low, high, [0, count - 1], np.arange(whole, count)]))
+    return seconds[keep], values[keep]
+
+
+def curves(loaded: Loaded) -> dict[str, list[Curve]]:
+    """What each plot shows of an episode; a plot without data is absent."""
+    found: dict[str, list[Curve]] = {}
+    colours = {"left": DARK.left_hand, "right": DARK.right_hand}
+    for side, colour in colours.items():
+        wrench = loaded.values.get(f"{side}_arm/wrench")
+        if wrench is not None and len(wrench):
+            force = np.linalg.norm(np.asarray(wrench)[:, :3], axis=1)
+            _add(found, "Force  N", loaded, f"{side}_arm/wrench", force, side, colour)
+        gap = loaded.values.get(f"{side}_gripper/gap")
+        if gap is not None and len(gap):
+            millimetres = np.asarray(gap)[:, 0] * 1000
+            _add(found, "Gripper gap  mm", loaded, f"{side}_gripper/gap", millimetres, side, colour)
+        q = loaded.values.get(f"{side}_arm/q")
+        if q is not None and len(q):
+            for joint, column in enumerate(np.degrees(np.asarray(q)).T, start=1):
+                shade = blend(colour, DARK.panel, 1.0 - 0.09 * (joint - 1))
+                _add(
+                    found,
+                    "Joints  °",
+                    loaded,
+                    f"{side}_arm/q",
+                    column,
+                    f"{side} {joint}",
+                    shade,
+                    1.0,
+                )
+    progress = loaded.values.get("scene/progress")
+    if progress is not None and len(progress):
+        share = np.asarray(progress)[:, 0] * 100
+        _add(found, "Progress  %", loaded, "scene/progress", share, "task", DARK.accent)
+    return found
+
+
+def _add(
+    found: dict[str, list[Curve]],
+    plot: str,
+    loaded: Loaded,
+    stream: str,
+    values: FloatArray,
+    name: str,
+    colour: str,
+    width: float = 1.5,
+) -> None:
+    seconds = (loaded.times[stream] - loaded.span_ns[0]) / 1e9
+    found.setdefault(plot, []).append(Curve(name, *thinned(seconds, values), colour, width))
+
+
+class Plot(QWidget):
+    """One plot with the cursor. Drag to scrub, wheel to zoom in time. Emits `sought(seconds)`."""
+
+    sought = pyqtSignal(float)
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(Text(title, "caption", role="caption"))
+        self.view = pg.PlotWidget(background=DARK.floor, viewBox=_ScrubBox())
+        self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.view.setMinimumHeight(72)
+        self.view.setFrameShape(pg.PlotWidget.Shape.NoFrame)
+        item = self.view.getPlotItem()
+        item.hideButtons()
+        item.setMenuEnabled(False)
+        item.showGrid(y=True, alpha=0.12)
+        for name in ("left", "bottom"):
+            axis = item.getAxis(name)
+            axis.setPen(QColor(DARK.hairline))
+            axis.setTextPen(QColor(DARK.faint))
+            axis.setStyle(tickFont=look.font("caption"), tickLength=-3, maxTickLevel=0)
+        item.getAxis("left").setWidth(40)
+        item.getAxis("bottom").setHeight(18)
+        box = item.getViewBox()
+        box.setMouseEnabled(x=True, y=False)
+        box.setDefaultPadding(0.04)
+        box.scrubbed.connect(self.sought)
+        self._line = pg.InfiniteLine(pen=pg.mkPen(DARK.text, width=1.2))
+        item.addItem(self._line, ignoreBounds=True)
+        self._items: list[pg.PlotDataItem] = []
+        column.addWidget(self.view, 1)
+
+    def show_curves(self, made: list[Curve], length_s: float) -> None:
+        item = self.view.getPlotItem()
+        while len(self._items) < len(made):  # making an item costs more than filling it
+            self._items.append(item.plot())
+        for number, line in enumerate(self._items):
+            if number < len(made):
+                curve = made[number]
+                line.setPen(pg.mkPen(curve.colour, width=curve.width))
+                line.setData(curve.seconds, curve.values)
+            else:
+                line.setData([], [])
+        box = item.getViewBox()
+        box.setLimits(xMin=0, xMax=max(length_s, 0.1), minXRange=0.2)
+        item.setXRange(0, max(length_s, 0.1), padding=0)
+        box.enableAutoRange(axis="y")
+        self._line.setValue(0)
+
+    def show_cursor(self, seconds: float) -> None:
+        self._line.setValue(seconds)
+
+
+class _ScrubBox(pg.ViewBox):
+    """Left drag and click move the cursor instead of the picture."""
+
+    scrubbed = pyqtSignal(float)
+
+    def mouseDragEvent(self, event: QMouseEvent, axis: int | None = None) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            event.accept()
+            self.scrubbed.emit(float(self.mapToView(event.pos()).x()))
+        else:
+            super().mouseDragEvent(event, axis)
+
+    def mouseClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.scrubbed.emit(float(self.mapToView(event.pos()).x()))
+
+
+class Plots(QWidget):
+    """The plots side by side, linked in time. Emits `sought(seconds)`."""
+
+    sought = pyqtSignal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SIZES.gap)
+        self._plots: dict[str, Plot] = {}
+        for title in ("Force  N", "Gripper gap  mm", "Joints  °", "Progress  %"):
+            plot = Plot(title)
+            plot.sought.connect(self.sought)
+            if self._plots:
+                plot.view.setXLink(next(iter(self._plots.values())).view)
+            row.addWidget(plot, 1)
+            self._plots[title] = plot
+
+    def show_episode(self, found: Mapping[str, list[Curve]], length_s: float) -> None:
+        for title, plot in self._plots.items():
+            plot.setVisible(title in found)
+            plot.show_curves(found.get(title, []), length_s)
+
+    def close_down(self) -> None:
+        """Have pyqtgraph let go of the menus that it makes for each plot."""
+        for plot in self._plots.values():
+            plot.view.close()
+            plot.view.deleteLater()
+
+    def show_cursor(self, seconds: float) -> None:
+        for plot in self._plots.values():
+            if plot.isVisible():
+                plot.show_cursor(seconds)

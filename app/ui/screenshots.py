@@ -1,0 +1,169 @@
+"""Takes the pictures of the docs: drives the real window through every place and saves what it
+shows. So the pictures are true, or there are none."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, QSize, QTimer
+
+from app.ui.action import PLACES, Intent
+
+if TYPE_CHECKING:
+    from app.ui.window import MainWindow
+
+log = logging.getLogger("teledeck.screenshots")
+
+SIZES = (QSize(1920, 1080), QSize(1280, 800))
+TAKES = 3
+"""Takes that the scripted operator records, so that the Library has something to show."""
+TAKE_S = 9.0
+PATIENCE_S = 60.0
+
+Wait = float | Callable[[], bool]
+"""What a step waits for: seconds, or a condition that must come true."""
+
+
+class Photographer(QObject):
+    """Runs through the window by itself, then closes it.
+
+    Args:
+        window: The window of a running session with an open dataset.
+        folder: Where the pictures go, as `collect-1920.png` and so on.
+
+    Attributes:
+        status: 0 when all pictures were taken; 1 while they are not.
+        taken: The files written.
+    """
+
+    def __init__(
+        self,
+        window: MainWindow,
+        folder: Path,
+        *,
+        sizes: tuple[QSize, ...] = SIZES,
+        takes: int = TAKES,
+        take_s: float = TAKE_S,
+        pause_s: float = 0.8,
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._folder = folder
+        self._sizes = sizes
+        self._takes = takes
+        self._take_s = take_s
+        self._pause_s = pause_s
+        self.status = 1
+        self.taken: list[Path] = []
+        self._steps = self._script()
+        self._until: Wait = 0.0
+        self._since = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(50)
+        self._timer.timeout.connect(self._step)
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._since = time.monotonic()
+        self._timer.start()
+
+    def _step(self) -> None:
+        waited = time.monotonic() - self._since
+        if isinstance(self._until, float):
+            if waited < self._until:
+                return
+        elif not self._until():
+            if waited > PATIENCE_S:
+                log.error("gave up waiting; taken so far: %s", [p.name for p in self.taken])
+                self._end()
+            return
+        try:
+            self._until = next(self._steps)
+            self._since = time.monotonic()
+        except StopIteration:
+            self.status = 0
+            self._end()
+
+    def _end(self) -> None:
+        self._timer.stop()
+        self._window.close()
+
+    # -------------------------------------------------------------------------------- script
+    def _script(self) -> Iterator[Wait]:
+        window, session = self._window, self._window.session
+        window.resize(self._sizes[0])
+        yield lambda: session.station is not None and session.recorder is not None
+        yield lambda: session.library is not None
+        yield self._pause_s * 4
+        for number in range(self._takes):
+            last = number == self._takes - 1
+            yield from self._record(pictures=last)
+        for size in self._sizes:
+            yield from self._resize(size)
+            for place in PLACES[1:]:
+                window.go(place)
+                yield self._pause_s * 2
+                self._shoot(place)
+            window.go("library")
+            yield self._pause_s
+            window.perform(Intent("library_open"))
+            yield self._pause_s * 2
+            window.perform(Intent("seek", "start"))
+            window.perform(Intent("skip", str(self._take_s * 0.6)))
+            window.perform(Intent("play", "pause"))
+            yield self._pause_s * 3
+            self._shoot("episode")
+            window.perform(Intent("close_episode"))
+            window.go("collect")
+            yield self._pause_s
+            for overlay in ("help", "palette"):
+                window.perform(Intent(overlay))
+                yield self._pause_s
+                self._shoot(overlay)
+                window.perform(Intent(overlay))
+
+    def _record(self, *, pictures: bool) -> Iterator[Wait]:
+        """One take by the scripted operator, with pictures of Collect while it runs."""
+        window, session = self._window, self._window.session
+        window.go("collect")
+        window.perform(Intent("reset_scene", "new"))
+        yield self._pause_s * 2
+        yield (
+            lambda: (
+                session.station is not None
+                and session.station.phase
+                in (
+                    "holding",
+                    "driving",
+                )
+            )
+        )
+        window.perform(Intent("use_leader", "scripted"))
+        window.perform(Intent("take_arm"))
+        yield self._pause_s
+        window.perform(Intent("take_start"))
+        yield self._take_s
+        if pictures:
+            for size in self._sizes:
+                yield from self._resize(size)
+                yield self._pause_s * 2
+                self._shoot("collect")
+        window.perform(Intent("take_success"))
+        yield self._pause_s
+        window.perform(Intent("use_leader", "window"))
+
+    def _resize(self, size: QSize) -> Iterator[Wait]:
+        self._window.resize(size)
+        yield self._pause_s
+
+    def _shoot(self, name: str) -> None:
+        self._window.toast.hide()
+        path = self._folder / f"{name}-{self._window.width()}.png"
+        if not self._window.grab().save(str(path)):
+            raise OSError(f"the picture {path} cannot be written")
+        self.taken.append(path)
+        log.info("wrote %s", path)
