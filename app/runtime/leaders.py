@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from devices.errors import ConfigError, TeledeckError
 from devices.leader import Leader
+from devices.leaders.gamepad import GamepadLeader
+from devices.leaders.joystick import ButtonEdge
 from devices.leaders.remote import RemoteLeader
 
 LeaderFactory = Callable[[str], Leader]
@@ -71,6 +73,10 @@ class Leaders:
         states = {name: self._troubles.get(name, "ready") for name in ("window", *self._factories)}
         states[self.name] = "done" if getattr(self.current, "finished", False) else "driving"
         return states
+
+    def edges(self) -> tuple[ButtonEdge, ...]:
+        """Buttons of the device that drives which went down or up since the last call."""
+        return self.current.buttons() if isinstance(self.current, GamepadLeader) else ()
 
     def close(self) -> None:
         """Release the device that drives. Idempotent."""

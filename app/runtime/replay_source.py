@@ -13,7 +13,6 @@ from devices.leader import SIDES, Side
 from devices.leaders.replay import HandTrack, Recording
 from devices.pose import Pose
 
-
 _CLUTCH = 7  # column of `leader/S`
 
 

@@ -45,7 +45,8 @@ from devices.mapping.clutch import Driving
 from devices.sim.world import World
 
 HOLD_AFTER_NS: Final = NS_PER_S // 2
-STOP_AFTER_NS: Final = 3 * NS_PER_S
+# A window that hangs for a moment must not end the run; one that dies is told by the supervisor.
+STOP_AFTER_NS: Final = 10 * NS_PER_S
 _SLIP_TOLD_NS: Final = 20_000_000
 _MAX_CATCH_UP_STEPS: Final = 40
 
@@ -157,6 +158,11 @@ class Station:
                 self._tell(Event(observation.t_ns, "fault", str(error)))
             return None
         self._leader_fault = ""
+        for edge in self._leaders.edges():
+            if edge.pressed:
+                self._tell(
+                    Event(observation.t_ns, "leader", f"Pad {edge.name}", {"pad": edge.name})
+                )
         return reading
 
     def _watch_heartbeat(self, now_ns: int) -> None:
