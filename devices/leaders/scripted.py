@@ -8,9 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from devices import plugins
+from devices.clock import NS_PER_S
 from devices.leader import HandInput, LeaderInput, Observation, Side
 
 _JUMP_M = 0.05  # the tool moved this far between two readings: the scene was reset
+_FASTEST = 1.5  # [m/s] of a tool
 _LATE_NS = 120_000_000  # a pause after which the mapping may have let go of the hands
 _REGRASP_TICKS = 3
 
@@ -88,7 +90,9 @@ class ScriptedLeader:
 
 
 def _jumped(before: Observation, now: Observation) -> bool:
+    """Whether a tool is farther away than a robot can have gone meanwhile."""
+    reach = _JUMP_M + _FASTEST * max(0, now.t_ns - before.t_ns) / NS_PER_S
     return any(
-        float(np.linalg.norm(now.tool[side].position - pose.position)) > _JUMP_M
+        float(np.linalg.norm(now.tool[side].position - pose.position)) > reach
         for side, pose in before.tool.items()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from devices.operators.hand import Script, wait
+from devices.operators.motion import PEAK, minimum_jerk
 from devices.operators.operator import Operator
 from devices.pose import Pose, quat_from_rotvec, quat_multiply, quat_rotate
 
@@ -53,11 +54,10 @@ class BottleOperator(Operator):
         """Swing round the cap's axis, rising with its thread."""
         hand, start, t_s = self.right, self.right.pose, 0.0
         cap = self.senses.pose("cap").position if self.touch else self._seen
-        duration = 1.875 * 2 * _SWING / _TURN_SPEED
+        duration = PEAK * 2 * _SWING / _TURN_SPEED
         while t_s < duration:
             t_s += self.senses.dt
-            share = min(1.0, t_s / duration)
-            swung = 2 * _SWING * share**3 * (10 - 15 * share + 6 * share**2)
+            swung = 2 * _SWING * minimum_jerk(t_s / duration)
             spin = quat_from_rotvec(np.array([0.0, 0.0, swung]))
             arm = quat_rotate(spin, start.position - cap)
             rise = 0.015 * swung / (2 * np.pi)

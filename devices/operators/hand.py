@@ -16,6 +16,7 @@ Script = Iterator[None]
 """What an operator does: a generator that reads its Senses and moves its Hands, a step a `next`."""
 
 _FEEL_S = 0.03  # [s] time constant of the felt force
+_LONGEST_STEP_S = 0.04
 
 
 class Senses:
@@ -23,7 +24,8 @@ class Senses:
 
     Attributes:
         now: The newest observation.
-        dt: Time since the one before [s].
+        dt: Time since the one before [s]; a stall of the machine counts as one short step, so that
+            no hand leaps after it.
     """
 
     def __init__(self, first: Observation) -> None:
@@ -33,7 +35,8 @@ class Senses:
 
     def take(self, observation: Observation) -> None:
         """A new observation has come."""
-        self.dt = max(0.0, (observation.t_ns - self.now.t_ns) / NS_PER_S)
+        passed = (observation.t_ns - self.now.t_ns) / NS_PER_S
+        self.dt = min(max(0.0, passed), _LONGEST_STEP_S)
         self.now = observation
         keep = np.exp(-self.dt / _FEEL_S)
         for side, wrench in observation.wrench.items():

@@ -49,9 +49,10 @@ class LiftOperator(Operator):
     # ------------------------------------------------------------------ geometry
     def _hand_from_face(self, hand: Hand) -> FloatArray:
         """Offset from a paddle's face to the hand that holds it [m], shape (3,)."""
-        tool = self.senses.now.tool[hand.side]
-        face = self.senses.pose(f"{hand.side}_face")
-        return hand.pose.apply(tool.inverse().apply(face.position)) * -1.0 + hand.pose.position
+        return np.asarray(
+            self.senses.now.tool[hand.side].position
+            - self.senses.pose(f"{hand.side}_face").position
+        )
 
     def _beside(self, hand: Hand, aside: float) -> Pose:
         """Hand pose with the face `aside` [m] off the seen wall, at the cup's middle."""

@@ -22,12 +22,15 @@ CELLS = 48  # along the cucumber
 CELL = 0.0034  # [m] length of a cell
 FLESH = (0.83, 0.90, 0.63)
 PULP = (0.93, 0.95, 0.80)
+PEEL = (0.24, 0.45, 0.15)
+CURL = 22  # pieces of the rolled-up strip
 
 _HALF = 0.098  # [m] half length
 _RADIUS = 0.0225  # [m] at mid length
 _SAG = 0.009  # [m] by which the middle line falls towards the ends
 _LANE_ANGLE = np.radians(26.0)  # between the middles of lanes, round the section
 _RINGS, _SECTORS = 40, 28
+_PIECE = 0.0034  # [m] length of a piece of the curl
 
 
 def _radius(y: npt.ArrayLike) -> FloatArray:
@@ -85,6 +88,7 @@ def grow(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
         rounded=True,
     )
     _cells(spec, body)
+    _curl_pieces(spec, body)
 
 
 def _skin_mesh(spec: mujoco.MjSpec) -> None:
@@ -158,6 +162,53 @@ def _skin_picture() -> npt.NDArray[np.uint8]:
     ends = np.clip((np.abs(v - 0.5) - 0.46) / 0.04, 0, 1)[..., None]
     color += ends * np.array([46.0, 40.0, 22.0])
     return np.asarray(np.clip(color, 0, 255), dtype=np.uint8)
+
+
+def curl(cells: int, cell: int, lane: int, heading: float) -> tuple[FloatArray, FloatArray]:
+    """The strip that stands off the blade, rolled up: places and rotations of its pieces.
+
+    Args:
+        cells: Length of the strip so far; the curl grows with it up to its last piece.
+        cell, lane: Where the blade is.
+        heading: +1 when the strip is cut towards +y, else -1.
+
+    Returns:
+        Positions (CURL, 3) [m] and quaternions (CURL, 4) in the cucumber's frame, and for pieces
+        that are not there yet a place inside the flesh.
+    """
+    turn = (lane - LANES // 2) * _LANE_ANGLE
+    _, y, top = crest()[cell]
+    radius = _radius(y)
+    middle = top - float(radius)
+    foot = np.array([radius * np.sin(turn), y, middle + radius * np.cos(turn)])
+    shown = min(CURL, cells)
+    positions = np.tile([0.0, y, middle], (CURL, 1))
+    quats = np.tile([1.0, 0.0, 0.0, 0.0], (CURL, 1))
+    at, angle = np.array([0.0, 0.0]), 0.55
+    for piece in range(shown):
+        step = _PIECE * np.array([np.cos(angle), np.sin(angle)])
+        middle_of_piece = at + step / 2
+        at = at + step
+        forward, up = middle_of_piece
+        positions[piece] = foot + np.array([0.0, heading * forward, up])
+        quats[piece] = quat_from_rotvec(np.array([heading * angle, 0.0, 0.0]))
+        angle += 0.20 + 0.022 * piece
+    return positions, quats
+
+
+def _curl_pieces(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
+    for piece in range(CURL):
+        body.add_geom(
+            name=f"curl_{piece}",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[0.0046, _PIECE * 0.56, 0.00045],
+            **looks.MOVABLE,
+            rgba=[0, 0, 0, 0],
+            contype=0,
+            conaffinity=0,
+            group=looks.GROUP,
+            mass=0,
+        )
 
 
 def _cells(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:

@@ -9,6 +9,10 @@ import numpy as np
 
 GROUP = 2  # the group of visual geoms, as in the robot's package
 
+# For geoms that `dress` moves: MuJoCo's compiler notes which geoms share a frame with their body,
+# and never looks at the pose of those again.
+MOVABLE: dict[str, list[float]] = {"pos": [0.001, 0.0, -0.005], "quat": [0.8, 0.6, 0.0, 0.0]}
+
 
 def paint(
     spec: mujoco.MjSpec,

@@ -167,6 +167,20 @@ class Peel:
         flesh = np.array(cucumber.FLESH) + ripple * np.array([-0.035, -0.02, -0.06])
         rgba[:, :3] = np.where(cells[:, None] == _GOUGED, np.array(cucumber.PULP), flesh)
         rgba[:, 3] = np.where(cells != 0.0, 1.0, 0.0)
+        self._dress_curl(model, data)
+
+    def _dress_curl(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """The strip rolls up at the blade while it is being cut, and is gone when it has torn."""
+        lane, last = int(data.userdata[_LANE]), int(data.userdata[_LAST])
+        strip = data.userdata[_CELLS:].reshape(LANES, CELLS)[lane] == data.userdata[_STRIP]
+        first = model.geom("curl_0").id
+        pieces = slice(first, first + cucumber.CURL)
+        length = int(strip.sum()) if last >= 0 and data.userdata[_STRIP] > 0 else 0
+        heading = 1.0 if strip[: max(last, 0)].sum() >= length / 2 else -1.0
+        places, turns = cucumber.curl(length, max(last, 0), lane, heading)
+        model.geom_pos[pieces], model.geom_quat[pieces] = places, turns
+        model.geom_rgba[pieces, :3] = cucumber.PEEL
+        model.geom_rgba[pieces, 3] = np.arange(cucumber.CURL) < length
 
     # --------------------------------------------------------------------- task
     def observe(self, model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, FloatArray]:

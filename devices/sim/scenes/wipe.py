@@ -91,6 +91,7 @@ class Wipe:
                 name=f"ink_{i}",
                 type=mujoco.mjtGeom.mjGEOM_MESH,
                 meshname=mark,
+                **looks.MOVABLE,
                 rgba=[0, 0, 0, 0],
                 contype=0,
                 conaffinity=0,
