@@ -39,9 +39,13 @@ class Run:
         self._supervisor = Supervisor(RunDir.create(), children(station))
         self.session = Session(RunDir.join(self._supervisor.run.path))
 
+    def start(self) -> None:
+        """Start the processes without waiting for them."""
+        self._supervisor.start()
+
     def __enter__(self) -> Self:
         try:
-            self._supervisor.start()
+            self.start()
             for child in ("station", "recorder"):
                 self._supervisor.wait_until_answers(child, START_LIMIT_S)
             session, deadline = self.session, time.monotonic() + START_LIMIT_S
@@ -53,7 +57,7 @@ class Run:
                     )
                 self.poll(0.05)
         except BaseException:
-            self._close()
+            self.close()
             raise
         return self
 
@@ -64,6 +68,14 @@ class Run:
             DeviceError: When the station has ended.
         """
         self.session.poll(timeout_s)
+        self.watch()
+
+    def watch(self) -> None:
+        """Look after the children, without hearing what they say.
+
+        Raises:
+            DeviceError: When the station has ended.
+        """
         self._supervisor.step(0.0)
         if "station" not in self._supervisor.alive:
             raise DeviceError(self.last_words())
@@ -86,9 +98,10 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End all processes and leave the run folder. Idempotent."""
         self.session.close()
         self._supervisor.close()
 

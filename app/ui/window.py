@@ -20,7 +20,7 @@ from PyQt6.QtWidgets import (
 
 from app.ui import state as states
 from app.ui.action import PLACES, Action, Context, Intent, Place, UiState
-from app.ui.actions import by_id
+from app.ui.actions import ACTIONS, by_id
 from app.ui.chooser import Chooser
 from app.ui.commands import Commands, Said
 from app.ui.header import Header
@@ -221,10 +221,18 @@ class MainWindow(QMainWindow):
         if fresh <= 0:
             return
         for event in list(self.session.events)[-fresh:]:
+            if event.kind == "leader" and "pad" in event.data:
+                self._press_pad(str(event.data["pad"]))
             if event.kind == "fault":
                 self._last_fault = event.text
                 self.sounds.play("fault")
                 self.say(Said(event.text, "fault"))
+
+    def _press_pad(self, button: str) -> None:
+        """A button of the gamepad that drives went down: its row of the table, if possible now."""
+        for action in ACTIONS:
+            if action.pad.lower() == button and action.enabled(self.ui_state()):
+                self.perform(action.intent)
 
     def _show_mood(self, mood: states.Mood) -> None:
         tone: Tone = mood.tone

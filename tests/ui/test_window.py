@@ -283,3 +283,25 @@ def test_the_session_is_followed(desk: Desk, qtbot: QtBot) -> None:
     desk.window.start()
     qtbot.waitUntil(lambda: desk.session.polls > 5)
     assert desk.window.hitches.read().ticks > 0
+
+
+def test_the_buttons_of_a_gamepad_take_the_steps_of_a_take(desk: Desk) -> None:
+    for _ in range(4):
+        desk.session.happen(Event(0, "leader", "Pad a", {"pad": "a"}))
+        desk.window.refresh()
+    assert [type(request) for request in desk.session.asked] == [Arm, Start, Stop, Keep]
+    desk.session.asked.clear()
+    desk.session.happen(Event(0, "leader", "Pad b", {"pad": "b"}))
+    desk.window.refresh()
+    assert desk.session.asked == [], "there is no take to discard"
+
+
+def test_closing_an_overlay_gives_the_keyboard_to_the_window(desk: Desk, qtbot: QtBot) -> None:
+    focused = QApplication.focusWidget()
+    if focused is not None:
+        focused.clearFocus()
+    QTest.keyClick(desk.window, Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+    field = QApplication.focusWidget()
+    assert isinstance(field, QLineEdit)
+    desk.window.palette_overlay.dismiss()
+    assert QApplication.focusWidget() is not field
