@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 import platformdirs
-from PyQt6.QtCore import QSocketNotifier, Qt, QTimer
+from PyQt6.QtCore import QSize, QSocketNotifier, Qt, QTimer
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
@@ -109,7 +109,9 @@ def run_window(
         stopper = QSocketNotifier(stop_fd, QSocketNotifier.Type.Read)  # type: ignore[call-overload]
         stopper.activated.connect(lambda *_: window.close())
     try:
-        window.resize(1600, 960)
+        screen = app.primaryScreen()
+        room = QSize(1600, 960) if screen is None else screen.availableSize()
+        window.resize(room.boundedTo(QSize(1600, 960)))
         window.show()
         window.start()
         QTimer.singleShot(SETTLE_MS, settle_memory)
