@@ -13,10 +13,12 @@ from app.runtime.messages import (
     Keep,
     Ok,
     Perturb,
+    RecorderStatus,
     Refused,
     Reply,
     ResetScene,
     Start,
+    StationStatus,
     Stop,
     UseLeader,
     Verdict,
@@ -105,8 +107,10 @@ def _take(
     while time.monotonic() - begin < TAKE_LIMIT_S:
         _pause(run, 0.05)
         status = session.station
-        if status is None or session.recorder is None or session.recorder.fault:
+        if session.recorder is not None and session.recorder.fault:
             break
+        if status is None:
+            continue  # late, on a busy machine; `poll` raises when it has ended
         if not perturbed and time.monotonic() - begin > PERTURB_AFTER_S:
             _expect(session.request(Perturb(perturb or "")))
             perturbed = True
@@ -115,9 +119,7 @@ def _take(
         done_s = done_s + 0.05 if status.success else 0.0
         if done_s > SUCCESS_HELD_S:
             break
-    status, recorder = session.station, session.recorder
-    if status is None or recorder is None:
-        raise DeviceError(f"The station died in take {number + 1}", next_step=run.last_words())
+    status, recorder = _statuses(run)
     if recorder.fault:
         raise DeviceError(f"Take {number + 1} failed: {recorder.text}")
     _expect(session.request(Stop()))
@@ -129,6 +131,19 @@ def _take(
         f"progress {100 * status.progress:3.0f} %  {seconds:5.1f} s  {uid}"
     )
     return TakeResult(number, seed, verdict, seconds, status.progress, uid)
+
+
+def _statuses(run: Run) -> tuple[StationStatus, RecorderStatus]:
+    """The newest statuses; waits for them where a busy machine makes them late."""
+    session = run.session
+    deadline = time.monotonic() + 10.0
+    while session.station is None or session.recorder is None:
+        if time.monotonic() > deadline:
+            raise DeviceError(
+                "The station and the recorder do not answer", next_step=run.last_words()
+            )
+        run.poll(0.05)
+    return session.station, session.recorder
 
 
 def _task(run: Run) -> str:

@@ -41,7 +41,7 @@ class Drive(Message, frozen=True):
 
 
 class Heartbeat(Message, frozen=True):
-    """The window lives. The station holds after 0.5 s and stops after 3 s without one."""
+    """The window lives. The station holds after 0.5 s and stops after 10 s without one."""
 
     t_ns: int
 

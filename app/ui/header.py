@@ -15,7 +15,7 @@ from app.ui.actions import ACTIONS, by_id, tooltip
 from app.ui.help import key_row
 from app.ui.look import SIZES
 from app.ui.state import Mood
-from app.ui.widgets import Button, Chip, Line, Text, set_look
+from app.ui.widgets import Button, Chip, ElidedText, Line, Text, set_look
 
 MENUS: dict[str, tuple[str, ...]] = {
     "&Take": ("Take",),
@@ -119,7 +119,7 @@ class Header(QWidget):
         self._dataset = self._button("dataset.recent", "No dataset", "quiet", icon="database")
         self._kept = Text("", role="caption")
         self._scene = self._button("scene.load", "No scene", "quiet")
-        self._task = Text("", role="soft")
+        self._task = ElidedText("", role="soft")
         self._leader = self._button("leader.pick", "No device", "quiet")
         self._mood = Chip("", "idle", hint="What the take and the robot are doing")
         self._simulated = Chip("Simulated", "paused", hint="This robot is a simulation.")

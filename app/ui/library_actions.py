@@ -107,7 +107,11 @@ def _player() -> Iterator[Action]:
         hint="The next tick on the timeline.",
     )
     yield row(
-        "play.mark_back", "Event before", Intent("seek", "event_before"), "Shift+N", icon="caret-double-left"
+        "play.mark_back",
+        "Event before",
+        Intent("seek", "event_before"),
+        "Shift+N",
+        icon="caret-double-left",
     )
     yield row("player.next", "Next episode", Intent("episode", "next"), "Down", icon="caret-down")
     yield row("player.before", "Episode before", Intent("episode", "before"), "Up", icon="caret-up")

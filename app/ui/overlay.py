@@ -52,9 +52,11 @@ class Overlay(QWidget):
         if self.isHidden():
             return
         self.hide()
-        if self._focus_before is not None:
-            self._focus_before.setFocus(Qt.FocusReason.OtherFocusReason)
-            self._focus_before = None
+        # Where nothing had the keyboard before, the window has it: never a hidden text field.
+        back = self._focus_before or self.window()
+        self._focus_before = None
+        if back is not None:
+            back.setFocus(Qt.FocusReason.OtherFocusReason)
         self.closed.emit()
 
     def focusNextPrevChild(self, forward: bool) -> bool:

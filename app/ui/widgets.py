@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QIcon
+from PyQt6.QtGui import QIcon, QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -56,6 +56,29 @@ class Text(QLabel):
     def setText(self, text: str | None) -> None:
         if text != self.text():  # a label that is set each frame must not lay out each frame
             super().setText(text)
+
+
+class ElidedText(Text):
+    """A line that gives way to others: it is cut with an ellipsis, and tells all in its tooltip."""
+
+    def __init__(self, text: str = "", style: Type = "body", *, role: str = "") -> None:
+        super().__init__(text, style, role=role)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(80)
+
+    def setText(self, text: str | None) -> None:
+        super().setText(text)
+        self.setToolTip(text)
+
+    def natural_width(self) -> int:
+        """Width at which nothing is cut [px]."""
+        return self.fontMetrics().horizontalAdvance(self.text()) + 4
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        cut = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), int(self.alignment()), cut)
 
 
 class SectionTitle(Text):
@@ -181,9 +204,8 @@ class EmptyState(QWidget):
         picture = QLabel()
         picture.setPixmap(look.pixmap(icon, 64, DARK.edge))
         self.title = Text(title, "headline")
-        self.text = Text(text, role="soft", wrap=True)
-        self.text.setMaximumWidth(520)
-        self.text.setMinimumWidth(320)
+        self.text = Text("", role="soft", wrap=True)
+        self.text.setFixedWidth(520)
         for label in (picture, self.title, self.text):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -199,6 +221,13 @@ class EmptyState(QWidget):
             row.addStretch()
             column.addLayout(row)
         column.addStretch(3)
+        self.show_text(text)
+
+    def show_text(self, text: str) -> None:
+        """Another explanation."""
+        self.text.setText(text)
+        # In a column with stretches a wrapped label is given one line only, unless it insists.
+        self.text.setMinimumHeight(self.text.heightForWidth(self.text.width()))
 
 
 class Banner(QFrame):

@@ -151,7 +151,7 @@ def test_without_heartbeat_it_holds_then_stops(bench: Bench) -> None:
     bench.tick(150, heartbeat=False)  # 0.6 s
     assert any("does not answer" in event.text for event in bench.events)
     assert not bench.station.stopping
-    bench.tick(650, heartbeat=False)
+    bench.tick(2400, heartbeat=False)
     assert "gone" in bench.station.stopping
 
 

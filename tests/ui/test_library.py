@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,9 +98,9 @@ class Room:
 
 
 @pytest.fixture
-def room(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Room]:
+def room(qtbot: QtBot, qapp: QApplication, recorded: Path, tmp_path: Path) -> Iterator[Room]:
     look.dress(qapp)
-    make_dataset(tmp_path / "data", COUNT, seconds=1.0)
+    shutil.copytree(recorded, tmp_path / "data")  # recording syncs to the disk, copying does not
     made = Room(qtbot, tmp_path / "data")
     yield made
     made.window.close()

@@ -108,7 +108,8 @@ class TakeBar(QWidget):
     def _task(self) -> QVBoxLayout:
         column = _column()
         column.setSpacing(SIZES.unit)
-        self.instruction = Text("", "title", wrap=True)
+        self.instruction = Text("", "strong", wrap=True)
+        self.instruction.setMaximumHeight(54)  # three lines; the header has the whole sentence
         self.instruction.setMinimumWidth(120)
         row = QHBoxLayout()
         row.setSpacing(SIZES.unit)
@@ -171,6 +172,7 @@ class TakeBar(QWidget):
         for text in (self.take_number, self.time):
             text.setFont(look.font(style))
             text.setMinimumWidth(270 if large else 150)
+        self.instruction.setFont(look.font("title" if large else "strong"))
 
     def refresh(
         self, state: UiState, station: StationStatus | None, recorder: RecorderStatus | None

@@ -168,7 +168,7 @@ class Browse(QWidget):
             self._stack.setCurrentWidget(self.list)
         elif total or counts.by_filter["trash"]:
             text = "Change the filter or the search to see the others."
-            self._nothing.text.setText(text)
+            self._nothing.show_text(text)
             self._stack.setCurrentWidget(self._nothing)
         else:
             self._stack.setCurrentWidget(self._first)

@@ -34,7 +34,8 @@ from devices.errors import TeledeckError
 log = logging.getLogger("teledeck.window")
 
 PLOT_EVERY = 2  # frames: plots follow the cursor at 30 Hz, the rest at 60
-GAP_NS = NS_PER_S // 2  # a picture older than this is not the picture of now
+OLD_PERIODS = 3.0  # a picture older than so many periods of its camera tells its age
+GAP_NS = 5 * NS_PER_S  # one older than this is not the picture of now
 LAYERS = frozenset({"field", "force", "contacts"})
 STATE = "sim/state"
 
@@ -184,7 +185,6 @@ class Player(QWidget):
         )
         self.playback.set_speed(speed)
         self.timeline.show_episode(loaded.span_ns, loaded.marks)
-        self.cameras.show_cameras(loaded.cameras)
         self.plots.show_episode(curves(loaded), self.playback.length_ns / NS_PER_S)
         self._set_stage(loaded)
         self._show_rows(loaded.first)
@@ -201,7 +201,7 @@ class Player(QWidget):
         self.view.set_stage(source, parts)
         self.view.setVisible(source is not None)
         self._side.setVisible(bool(loaded.cameras))
-        self.cameras.lay_out(beside=source is not None)
+        self.cameras.show_cameras(loaded.cameras, beside=source is not None)
         self._touch_card.setVisible(parts is not None)
         if parts is not None:
             self.touch_panel.set_pads(parts.pad_side)
@@ -211,7 +211,7 @@ class Player(QWidget):
         if path == self._path:
             log.warning("episode %s: %s", path, why)
             self._loaded = None
-            self._fault.text.setText(why)
+            self._fault.show_text(why)
             self._body.hide()
             self._fault.show()
 
@@ -240,16 +240,19 @@ class Player(QWidget):
             self.loader.show(loaded.path, wanted)
 
     def _wanted(self, loaded: Loaded, at: int) -> dict[str, int]:
-        """Rows to show at the cursor; pictures that are too old are none."""
+        """Rows to show at the cursor. Old pictures tell their age; too old ones are none."""
         wanted = {}
         for name in (*loaded.cameras, *loaded.heavy):
             row = self.playback.row(name)
-            fresh = row is not None and at - int(loaded.times[name][row]) <= GAP_NS
-            if row is not None and fresh:
+            age_ns = at - int(loaded.times[name][row]) if row is not None else 0
+            if row is not None and age_ns <= GAP_NS:
                 wanted[name] = row
-            elif name in loaded.cameras and (row is None or not fresh):
-                self.cameras.show_gap(name, "No picture at this instant")
-                self._shown.pop(name, None)
+            if name in loaded.cameras:
+                late = age_ns * loaded.specs[name].rate_hz > OLD_PERIODS * NS_PER_S
+                self.cameras.show_age(name, age_ns / NS_PER_S if late else None)
+                if name not in wanted:
+                    self.cameras.show_gap(name, "No picture at this instant")
+                    self._shown.pop(name, None)
         return wanted
 
     def _show_rows(self, rows: Rows) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PyQt6.QtCore import QPoint, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPaintEvent
-from PyQt6.QtWidgets import QBoxLayout, QSizePolicy, QWidget
+from PyQt6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from app.ui import look
 from app.ui.look import DARK, SIZES
@@ -33,6 +33,7 @@ class Picture(QWidget):
         self.name = name
         self._image = QImage()
         self._note = ""
+        self._age = ""
         self.setMinimumSize(120, 90)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
@@ -52,6 +53,12 @@ class Picture(QWidget):
             ).copy()
         self._note = note
         self.update()
+
+    def show_age(self, age: str) -> None:
+        """A word about the age of the picture, after the name."""
+        if age != self._age:
+            self._age = age
+            self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
@@ -82,40 +89,55 @@ class Picture(QWidget):
             painter.drawRoundedRect(plate, 4, 4)
             painter.setPen(QColor(DARK.soft))
             painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, self.name)
+            if self._age and not self._image.isNull():
+                painter.setPen(QColor(DARK.armed))
+                width = painter.fontMetrics().horizontalAdvance(self._age)
+                plate = QRectF(plate.right() + 4, plate.top(), width + 12, 20)
+                painter.fillRect(plate, QColor(14, 17, 21, 190))
+                painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, self._age)
 
 
 class CameraColumn(QWidget):
-    """The pictures of all cameras: a column beside the 3-D view, or a row in its place."""
+    """The pictures of all cameras. Beside the 3-D view the first is large and the others share a
+    row below it; in place of the view they stand in one row."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._column = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(SIZES.unit)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(SIZES.unit)
         self._tiles: dict[str, Picture] = {}
 
-    def show_cameras(self, names: Sequence[str]) -> None:
-        """Have one tile a camera."""
-        if list(self._tiles) == list(names):
-            return
+    def show_cameras(self, names: Sequence[str], *, beside: bool) -> None:
+        """Have one tile a camera, `beside` the 3-D view or in its place."""
         for tile in self._tiles.values():
-            self._column.removeWidget(tile)
-            tile.deleteLater()
-        self._tiles = {name: Picture(camera_words(name)) for name in names}
-        for tile in self._tiles.values():
-            self._column.addWidget(tile, 1)
+            self._grid.removeWidget(tile)
+        for name in [name for name in self._tiles if name not in names]:
+            self._tiles.pop(name).deleteLater()
+        self._tiles = {name: self._tiles.get(name) or Picture(camera_words(name)) for name in names}
+        others = max(1, len(names) - 1)
+        for number, tile in enumerate(self._tiles.values()):
+            if not beside:
+                self._grid.addWidget(tile, 0, number)
+            elif number == 0:
+                self._grid.addWidget(tile, 0, 0, 1, others)
+            else:
+                self._grid.addWidget(tile, 1, number - 1)
+        self._grid.setRowStretch(0, 2 if beside else 1)
+        self._grid.setRowStretch(1, 1 if beside and len(names) > 1 else 0)
         self.setVisible(bool(names))
-
-    def lay_out(self, *, beside: bool) -> None:
-        """As a column beside the 3-D view, or as a row where there is none."""
-        way = QBoxLayout.Direction
-        self._column.setDirection(way.TopToBottom if beside else way.LeftToRight)
 
     def show_pictures(self, images: Mapping[str, npt.NDArray[np.uint8]]) -> None:
         for name, picture in images.items():
             tile = self._tiles.get(name)
             if tile is not None:
                 tile.show_picture(picture)
+
+    def show_age(self, name: str, seconds: float | None) -> None:
+        """How old the picture is at this instant, if that is worth a word."""
+        tile = self._tiles.get(name)
+        if tile is not None:
+            tile.show_age("" if seconds is None else f"{seconds:.1f} s old")
 
     def show_gap(self, name: str, note: str) -> None:
         """A camera that has no picture at this instant."""

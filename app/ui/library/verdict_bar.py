@@ -11,7 +11,7 @@ from app.ui.action import key_caps
 from app.ui.actions import by_id, tooltip
 from app.ui.library.cards import FLAG_TONES
 from app.ui.look import SIZES, Tone
-from app.ui.widgets import Button, Chip, Keycap, Line, Text
+from app.ui.widgets import Button, Chip, ElidedText, Keycap, Line, Text
 
 
 class VerdictBar(QWidget):
@@ -31,10 +31,11 @@ class VerdictBar(QWidget):
         head = QHBoxLayout()
         head.setSpacing(SIZES.unit)
         self.number = Text("", "title", role="caption")
-        self.task = Text("", "title")
+        self.task = ElidedText("", "title")
         self.verdict = Chip("")
-        for part in (self.number, self.task, self.verdict):
-            head.addWidget(part)
+        head.addWidget(self.number)
+        head.addWidget(self.task, 1)
+        head.addWidget(self.verdict)
         self._flags = [Chip("") for _ in range(3)]
         for chip in self._flags:
             head.addWidget(chip)
@@ -67,6 +68,7 @@ class VerdictBar(QWidget):
     def show_episode(self, number: str, task: str, verdict: str, tone: Tone, when: str) -> None:
         self.number.setText(number)
         self.task.setText(task)
+        self.task.setMaximumWidth(self.task.natural_width())
         self.verdict.show_value(verdict, tone)
         self.success.setChecked(verdict == "Success")
         self.failure.setChecked(verdict == "Failure")

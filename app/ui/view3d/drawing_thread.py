@@ -19,6 +19,8 @@ from app.ui.view3d.shot import DrawingInfo, Frame, Shot, StageSource
 from devices.errors import DeviceError
 from devices.sim.render import is_software
 
+RASTERISER_NICE = 4  # more, and on a busy machine a picture takes seconds
+
 Deliver = Callable[[Frame | None, DrawingInfo], None]
 
 
@@ -192,4 +194,4 @@ def _yield_rasteriser() -> None:
     for task in Path("/proc/self/task").glob("*"):
         with contextlib.suppress(OSError):  # a thread may end while we look
             if (task / "comm").read_text().startswith("llvmpipe-"):
-                os.setpriority(os.PRIO_PROCESS, int(task.name), 10)
+                os.setpriority(os.PRIO_PROCESS, int(task.name), RASTERISER_NICE)

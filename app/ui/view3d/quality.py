@@ -54,6 +54,7 @@ class Governor:
     """
 
     WINDOW = 20  # frames looked at
+    FEWEST, PATIENCE_MS = 7, 1500.0  # fewer will do when they took this long
     STEP = 0.8  # of the resolution, along each side
     LOWEST_SCALE = 0.5
 
@@ -67,9 +68,10 @@ class Governor:
     def note(self, frame_ms: float) -> Quality:
         """Take the time of a frame [ms] and say with what to draw the next one."""
         self._recent.append(frame_ms)
-        if len(self._recent) < self.WINDOW:
+        enough = self.FEWEST if sum(self._recent) > self.PATIENCE_MS else self.WINDOW
+        if len(self._recent) < enough:
             return self.quality
-        middle = sorted(self._recent)[self.WINDOW // 2]
+        middle = sorted(self._recent)[len(self._recent) // 2]
         self._recent.clear()
         if middle > self._slow_ms:
             self.quality = self._lower()

@@ -123,7 +123,8 @@ class SceneView(QWidget):
     def set_touch(self, touch: TouchView) -> None:
         """What is felt now."""
         self._ar = replace(self._ar, touch=touch)
-        self.update()
+        if self.info.still:  # else the next picture brings it along
+            self.update()
 
     def set_boxes(self, boxes: Mapping[Side, Box]) -> None:
         """The workspace of each arm."""
@@ -219,6 +220,13 @@ class SceneView(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
+        try:
+            self._paint(painter)
+        finally:
+            # A painter that an error's traceback keeps alive would bring the whole program down.
+            painter.end()
+
+    def _paint(self, painter: QPainter) -> None:
         if self._frame is None:
             painter.fillRect(self.rect(), QColor(DARK.floor))
         else:
