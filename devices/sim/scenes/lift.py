@@ -102,7 +102,7 @@ class Lift:
         filling.name = "cup_filling"
         for i in range(14):
             angle, radius = 2.4 * i, 0.0078 * np.sqrt(i)
-            bean = body.add_geom(
+            body.add_geom(
                 name=f"cup_bean_{i}",
                 type=mujoco.mjtGeom.mjGEOM_ELLIPSOID,
                 size=[0.0055, 0.0038, 0.003],
@@ -114,7 +114,6 @@ class Lift:
                 group=looks.GROUP,
                 mass=0,
             )
-            assert bean.name
 
     def _paddle(self, spec: mujoco.MjSpec, side: Side) -> None:
         inward = -1.0 if side == "left" else 1.0

@@ -59,7 +59,7 @@ class Wipe:
         self._eraser(spec)
 
     def _board(self, spec: mujoco.MjSpec) -> None:
-        face = looks.paint(spec, "board_face", (0.955, 0.965, 0.97), specular=0.7, shininess=0.9)
+        face = looks.paint(spec, "board_face", (0.80, 0.81, 0.825), specular=0.35, shininess=0.9)
         rim = looks.paint(spec, "board_rim", (0.66, 0.68, 0.71), specular=0.9, shininess=0.7)
         corner = looks.paint(spec, "board_corner", (0.13, 0.14, 0.16), specular=0.3)
         board = stage.add_stage(spec, _BOARD, _HOME)
