@@ -200,7 +200,8 @@ class Station:
                 return Ok("The station stops.")
             case EStop(why=why):
                 self._chain.estop(why)
-                self._tell(Event(self._clock.now_ns(), "fault", f"Emergency stop: {why}"))
+                text = f"Emergency stop: {why}"
+                self._tell(Event(self._clock.now_ns(), "fault", text, {"estop": True}))
                 return Ok("Stopped.")
             case ClearEStop():
                 self._chain.clear_estop()

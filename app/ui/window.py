@@ -193,7 +193,11 @@ class MainWindow(QMainWindow):
             self._kept = recorder.kept
         if self._had_station:
             self._show_mood(states.mood(station, recorder))
-            self._show_fault(states.fault(station, recorder, self._last_fault))
+            # In Collect the curtain over the view tells an emergency stop; once is enough.
+            stopped = station is not None and station.phase == "estop"
+            told = stopped and self._place == "collect"
+            fault = None if told else states.fault(station, recorder, self._last_fault)
+            self._show_fault(fault)
         self._places[self._place].refresh(state)
 
     def ui_state(self) -> UiState:
@@ -226,7 +230,8 @@ class MainWindow(QMainWindow):
             if event.kind == "fault":
                 self._last_fault = event.text
                 self.sounds.play("fault")
-                self.say(Said(event.text, "fault"))
+                if "estop" not in event.data:
+                    self.say(Said(event.text, "fault"))
 
     def _press_pad(self, button: str) -> None:
         """A button of the gamepad that drives went down: its row of the table, if possible now."""

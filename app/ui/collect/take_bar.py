@@ -172,7 +172,7 @@ class TakeBar(QWidget):
         for text in (self.take_number, self.time):
             text.setFont(look.font(style))
             text.setMinimumWidth(270 if large else 150)
-        self.instruction.setFont(look.font("title" if large else "strong"))
+        self.instruction.setFont(look.font("title" if large else "body"))
 
     def refresh(
         self, state: UiState, station: StationStatus | None, recorder: RecorderStatus | None
@@ -188,6 +188,7 @@ class TakeBar(QWidget):
         self.state_word.setText(mood.word.split("  ")[0])
         self._show_take(state, recorder)
         words = (recorder.task if recorder else "") or (station.instruction if station else "")
+        self.instruction.setToolTip(words)
         self.instruction.setText(words)
         known = station is not None
         done = station is not None and station.success
