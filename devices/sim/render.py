@@ -75,6 +75,23 @@ def gl_renderer() -> str:
         context.close()
 
 
+def make_context(model: mujoco.MjModel) -> mujoco.MjrContext:
+    """MuJoCo's OpenGL objects of a model, in the context that is current.
+
+    MuJoCo's own constructor holds Python's lock until the last mesh is uploaded, and a window
+    hangs as long. Uploading the meshes one by one does not: so it is first told of none.
+    """
+    faces, hulls = model.mesh_facenum.copy(), model.mesh_graphadr.copy()
+    model.mesh_facenum[:], model.mesh_graphadr[:] = 0, -1
+    try:
+        context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+    finally:
+        model.mesh_facenum[:], model.mesh_graphadr[:] = faces, hulls
+    for mesh in range(model.nmesh):
+        mujoco.mjr_uploadMesh(model, context, mesh)
+    return context
+
+
 class CameraRenderer:
     """Draws named cameras of a model from physics states. Lives on one thread.
 
@@ -128,9 +145,7 @@ class CameraRenderer:
         self._option.sitegroup[:] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._context: mujoco.MjrContext | None = mujoco.MjrContext(
-            model, mujoco.mjtFontScale.mjFONTSCALE_100.value
-        )
+        self._context: mujoco.MjrContext | None = make_context(model)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._ms: deque[float] = deque(maxlen=_MS_WINDOW)
