@@ -78,17 +78,23 @@ def gl_renderer() -> str:
 def make_context(model: mujoco.MjModel) -> mujoco.MjrContext:
     """MuJoCo's OpenGL objects of a model, in the context that is current.
 
-    MuJoCo's own constructor holds Python's lock until the last mesh is uploaded, and a window
-    hangs as long. Uploading the meshes one by one does not: so it is first told of none.
+    MuJoCo's own constructor holds Python's lock until everything is uploaded, up to a quarter of a
+    second in which a window hangs. Uploading meshes and textures one by one does not; so it is
+    first told of meshes without faces and textures of one pixel.
     """
     faces, hulls = model.mesh_facenum.copy(), model.mesh_graphadr.copy()
+    widths, heights = model.tex_width.copy(), model.tex_height.copy()
     model.mesh_facenum[:], model.mesh_graphadr[:] = 0, -1
+    model.tex_width[:], model.tex_height[:] = 1, np.where(heights == 6 * widths, 6, 1)
     try:
         context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
     finally:
         model.mesh_facenum[:], model.mesh_graphadr[:] = faces, hulls
+        model.tex_width[:], model.tex_height[:] = widths, heights
     for mesh in range(model.nmesh):
         mujoco.mjr_uploadMesh(model, context, mesh)
+    for texture in range(model.ntex):
+        mujoco.mjr_uploadTexture(model, context, texture)
     return context
 
 

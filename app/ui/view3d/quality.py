@@ -69,8 +69,8 @@ class Governor:
     def __init__(self, quality: Quality, details: tuple[str, ...], *, software: bool) -> None:
         self.quality = quality
         self._details = details
-        # 27 ms of work with a duty of 0.4 give 15 Hz; a GPU should hold 60.
-        self._slow_ms = 27.0 if software else 15.0
+        # 33 ms of work with a duty of 0.4 give 12 Hz; a GPU should hold 60.
+        self._slow_ms = 33.0 if software else 15.0
         self._recent: list[float] = []
 
     def note(self, frame_ms: float) -> Quality:
