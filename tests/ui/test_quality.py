@@ -78,6 +78,4 @@ def test_nobody_rests_for_the_time_that_others_took(frame_s: float, share: float
     quality = Quality("reduced", max_fps=20.0, duty=0.4)
     work_s = share * frame_s
     whole = frame_s + quality.wait_s(frame_s, work_s)
-    assert whole <= quality.wait_s(work_s) + work_s + frame_s - work_s + 1e-9
-    assert work_s / whole <= 0.4 + 1e-9
-    assert 1.0 / whole <= 20.0 + 1e-9
+    assert abs(whole - max(1.0 / 20.0, work_s / 0.4, frame_s)) < 1e-9
