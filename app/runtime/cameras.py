@@ -20,7 +20,10 @@ def work(child: Child) -> None:
     os.nice(_NICE)
     # OpenGL libraries read these when they are loaded, so they come before the imports.
     os.environ.setdefault("MUJOCO_GL", "egl")
-    os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 4)))
+    # With few cores the rasteriser draws in the thread that asks: handing every tile to a worker
+    # and waiting for it costs a busy machine more than it gains.
+    cores = os.cpu_count() or 1
+    os.environ.setdefault("LP_NUM_THREADS", str(0 if cores <= 2 else max(1, cores // 4)))
     from app.runtime.scene_cameras import follow_station
 
     follow_station(child)

@@ -118,8 +118,8 @@ class CameraRenderer:
         if is_software(self.renderer) and detail == "full":
             self.note += " (no GPU: choose detail 'reduced' for fluid pictures)"
         visual = model.vis.global_
-        visual.offwidth = max(visual.offwidth, width)
-        visual.offheight = max(visual.offheight, height)
+        # Exactly as large as the pictures: clearing a larger buffer takes time for nothing.
+        visual.offwidth, visual.offheight = width, height
         model.vis.quality.offsamples = quality.samples
         self._view = mujoco.MjvScene(model, maxgeom=2000)
         self._view.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = quality.shadows

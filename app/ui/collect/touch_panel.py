@@ -19,6 +19,7 @@ from devices.leader import Side
 from devices.touch import NORMAL, SHEAR_COLUMNS, SHEAR_ROWS
 
 ARROW_PITCHES_PER_N = 2.2  # an arrow is this many taxel pitches long for each newton of shear
+VISIBLE_N = 0.001  # a taxel that changes by less looks the same
 _HEAD = 18
 
 
@@ -44,7 +45,7 @@ class PadView(QWidget):
 
     def show_field(self, field: npt.NDArray[np.floating] | None, stale: bool) -> None:
         """The field [N], shape (rows, columns, 3), or None; `stale` when it has stopped coming."""
-        if field is None and self._field is None and stale == self._stale:
+        if stale == self._stale and _looks_same(field, self._field):
             return
         self._field, self._stale = field, stale
         self.update()
@@ -121,6 +122,15 @@ class PadView(QWidget):
         tips = [QPointF(x, y) for x, y in zip(ends_x[pressed], ends_y[pressed], strict=True)]
         if tips:
             painter.drawPoints(*tips)
+
+
+def _looks_same(
+    new: npt.NDArray[np.floating] | None, shown: npt.NDArray[np.floating] | None
+) -> bool:
+    """Whether one field looks like the other: painting costs, comparing does not."""
+    if new is None or shown is None:
+        return new is shown
+    return new.shape == shown.shape and bool(np.abs(new - shown).max() < VISIBLE_N)
 
 
 class TouchPanel(QWidget):
