@@ -3,6 +3,7 @@ everything already stored live on."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -49,6 +50,7 @@ from devices.stream import StreamSpec
 PREROLL_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 20
 _POLL_S = 0.01
+_NICE = -5  # the station has -10; whoever presses a key waits for the answer
 _RATE_NS = 2 * NS_PER_S
 
 
@@ -373,6 +375,8 @@ class Recorder:
 
 def work(child: Child) -> None:
     """Record until the child shall stop."""
+    with contextlib.suppress(PermissionError):  # only root may; others go on as they are
+        os.nice(_NICE)
     recorder = Recorder(child, SystemClock())
     try:
         while not child.stopping.is_set():

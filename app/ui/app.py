@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +37,7 @@ log = logging.getLogger("teledeck.window")
 
 
 SETTLE_MS = 4000
+EVENT_LOOP_NICE = -5  # the station has -10
 
 
 def settle_memory() -> None:
@@ -43,6 +47,15 @@ def settle_memory() -> None:
     stays.
     """
     gc.freeze()
+
+
+def prefer_this_thread() -> None:
+    """Put the event loop before cameras and pictures; only root may, others go on as they are.
+
+    Threads made afterwards inherit it, so call it when the window stands.
+    """
+    with contextlib.suppress(PermissionError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), EVENT_LOOP_NICE)
 
 
 def make_application(arguments: list[str] | None = None) -> QApplication:
@@ -117,6 +130,7 @@ def run_window(
         window.resize(room.boundedTo(QSize(1600, 960)))
         window.show()
         window.start()
+        prefer_this_thread()
         QTimer.singleShot(SETTLE_MS, settle_memory)
         window.go(place)
         if dataset is not None:

@@ -75,6 +75,29 @@ def gl_renderer() -> str:
         context.close()
 
 
+def make_context(model: mujoco.MjModel) -> mujoco.MjrContext:
+    """MuJoCo's OpenGL objects of a model, in the context that is current.
+
+    MuJoCo's own constructor holds Python's lock until everything is uploaded, up to a quarter of a
+    second in which a window hangs. Uploading meshes and textures one by one does not; so it is
+    first told of meshes without faces and textures of one pixel.
+    """
+    faces, hulls = model.mesh_facenum.copy(), model.mesh_graphadr.copy()
+    widths, heights = model.tex_width.copy(), model.tex_height.copy()
+    model.mesh_facenum[:], model.mesh_graphadr[:] = 0, -1
+    model.tex_width[:], model.tex_height[:] = 1, np.where(heights == 6 * widths, 6, 1)
+    try:
+        context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+    finally:
+        model.mesh_facenum[:], model.mesh_graphadr[:] = faces, hulls
+        model.tex_width[:], model.tex_height[:] = widths, heights
+    for mesh in range(model.nmesh):
+        mujoco.mjr_uploadMesh(model, context, mesh)
+    for texture in range(model.ntex):
+        mujoco.mjr_uploadTexture(model, context, texture)
+    return context
+
+
 class CameraRenderer:
     """Draws named cameras of a model from physics states. Lives on one thread.
 
@@ -128,9 +151,7 @@ class CameraRenderer:
         self._option.sitegroup[:] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._context: mujoco.MjrContext | None = mujoco.MjrContext(
-            model, mujoco.mjtFontScale.mjFONTSCALE_100.value
-        )
+        self._context: mujoco.MjrContext | None = make_context(model)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._ms: deque[float] = deque(maxlen=_MS_WINDOW)

@@ -43,7 +43,7 @@ def _scene(arguments: argparse.Namespace, scene: str) -> list[Row]:
     from PyQt6.QtWidgets import QApplication
 
     from app.ui.action import Intent
-    from app.ui.app import make_application, make_window, settle_memory
+    from app.ui.app import make_application, make_window, prefer_this_thread, settle_memory
     from app.ui.collect.place import CollectPlace
 
     existing = QApplication.instance()
@@ -56,6 +56,7 @@ def _scene(arguments: argparse.Namespace, scene: str) -> list[Row]:
     window.resize(width, height)
     window.show()
     window.start()
+    prefer_this_thread()
     late: list[float] = []
     last = [time.monotonic()]
 

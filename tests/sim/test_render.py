@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import mujoco
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from devices.errors import ConfigError, DeviceError
 from devices.sim.build import build
-from devices.sim.render import CameraRenderer, detail_for, is_software
+from devices.sim.render import (
+    CameraRenderer,
+    OffscreenContext,
+    detail_for,
+    is_software,
+    make_context,
+)
 
 from .conftest import WorldMaker
 
@@ -78,3 +86,37 @@ def test_bad_requests_say_what_would_do(renderer: CameraRenderer, make_world: Wo
     renderer.close()
     with pytest.raises(DeviceError, match="closed"):
         renderer.render(state, ["front"])
+
+
+@needs_gl
+def test_uploading_piece_by_piece_draws_the_same() -> None:
+    model = build("openarm_v2", "drawer", "minimal")
+    model.vis.global_.offwidth, model.vis.global_.offheight = 160, 120
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    camera = mujoco.MjvCamera()
+    camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, model.camera("front").id
+    scene = mujoco.MjvScene(model, maxgeom=2000)
+    mujoco.mjv_updateScene(
+        model, data, mujoco.MjvOption(), None, camera, mujoco.mjtCatBit.mjCAT_ALL.value, scene
+    )
+
+    def picture(context: mujoco.MjrContext) -> npt.NDArray[np.uint8]:
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+        drawn = np.empty((120, 160, 3), np.uint8)
+        rect = mujoco.MjrRect(0, 0, 160, 120)
+        mujoco.mjr_render(rect, scene, context)
+        mujoco.mjr_readPixels(drawn, None, rect, context)
+        context.free()
+        return drawn
+
+    gl = OffscreenContext()
+    try:
+        whole = picture(mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value))
+        before = [np.array(a) for a in (model.mesh_facenum, model.tex_width, model.tex_height)]
+        pieces = picture(make_context(model))
+        after = (model.mesh_facenum, model.tex_width, model.tex_height, model.mesh_graphadr)
+    finally:
+        gl.close()
+    assert np.array_equal(whole, pieces) and whole.std() > 10
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=False))

@@ -71,3 +71,11 @@ def test_the_rest_leaves_the_robot_its_share(frame_s: float) -> None:
     whole = frame_s + quality.wait_s(frame_s)
     assert frame_s / whole <= 0.7 + 1e-9
     assert 1.0 / whole <= 30.0 + 1e-9
+
+
+@given(st.floats(0.0001, 0.5), st.floats(0.0, 1.0))
+def test_nobody_rests_for_the_time_that_others_took(frame_s: float, share: float) -> None:
+    quality = Quality("reduced", max_fps=20.0, duty=0.4)
+    work_s = share * frame_s
+    whole = frame_s + quality.wait_s(frame_s, work_s)
+    assert abs(whole - max(1.0 / 20.0, work_s / 0.4, frame_s)) < 1e-9

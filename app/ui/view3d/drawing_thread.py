@@ -19,7 +19,9 @@ from app.ui.view3d.shot import DrawingInfo, Frame, Shot, StageSource
 from devices.errors import DeviceError
 from devices.sim.render import is_software
 
-RASTERISER_NICE = 4  # more, and on a busy machine a picture takes seconds
+NICE = 6  # much more, and on a busy machine a picture takes seconds
+
+_PER_THREAD_CLOCK = 0b110  # CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED of Linux's clock ids
 
 Deliver = Callable[[Frame | None, DrawingInfo], None]
 
@@ -38,9 +40,8 @@ class DrawingThread(threading.Thread):
     """Draws the newest shot, again and again, in an OpenGL context of its own.
 
     MuJoCo and OpenGL run outside Python's lock, so the window stays at its own pace whatever a
-    picture costs. On a software renderer the rasteriser's workers are given less of the machine:
-    the robot comes first, then the window, then the picture. The thread itself keeps its priority,
-    for while it holds Python's lock the window waits for it.
+    picture costs. On a software renderer the thread and the rasteriser's workers are given less of
+    the machine: the robot comes first, then recorder, window and cameras, then this picture.
 
     Args:
         surface: Made on the GUI thread, as Qt wants it; alive as long as the thread.
@@ -56,6 +57,7 @@ class DrawingThread(threading.Thread):
         self._info = DrawingInfo()
         self._times: deque[float] = deque(maxlen=120)
         self._costs: deque[float] = deque(maxlen=30)
+        self._rasteriser: tuple[int, ...] = ()
 
     # ------------------------------------------------------------------------- from the window
     def show_stage(self, source: StageSource | None) -> None:
@@ -104,7 +106,10 @@ class DrawingThread(threading.Thread):
         name = renderer.decode() if renderer else "unknown renderer"
         software = is_software(name)
         if software:
-            _yield_rasteriser()
+            self._rasteriser = _rasteriser()
+            for thread in (threading.get_native_id(), *self._rasteriser):
+                with contextlib.suppress(OSError):  # a thread may end while we look
+                    os.setpriority(os.PRIO_PROCESS, thread, NICE)
         self._tell(renderer=name, software=software)
 
     def _work(self, context: QOpenGLContext) -> None:
@@ -132,18 +137,21 @@ class DrawingThread(threading.Thread):
                     resting = True
                     continue
                 painter = self._fitting(painter, source, governor.quality)
-                began = time.perf_counter()
+                began, began_work = time.perf_counter(), self._work_s()
                 frame = painter.paint(shot)
                 took = time.perf_counter() - began
+                # On a GPU the time that passes is the cost. Without one the processor's time is:
+                # a picture that had to wait for others would not be any faster in less detail.
+                work = self._work_s() - began_work if self._info.software else took
                 resting = frame is None
                 if frame is not None:
                     if not painter.refining:
-                        governor.note(1e3 * took)
+                        governor.note(1e3 * work)
                         self._costs.append(took)
                     self._times.append(time.monotonic())
                     self._info = self._measured(painter.quality, painter.refining)
                     self._deliver(frame, self._info)
-                    time.sleep(governor.quality.wait_s(took))
+                    time.sleep(governor.quality.wait_s(took, work))
         finally:
             if painter is not None:
                 painter.close()
@@ -172,6 +180,10 @@ class DrawingThread(threading.Thread):
         self._tell(busy="")
         return made
 
+    def _work_s(self) -> float:
+        """Processor time of this thread and its rasteriser so far [s]."""
+        return time.thread_time() + sum(_thread_s(thread) for thread in self._rasteriser)
+
     def _measured(self, quality: Quality, still: bool) -> DrawingInfo:
         now = time.monotonic()
         costs = sorted(self._costs)
@@ -189,9 +201,19 @@ class DrawingThread(threading.Thread):
         self._deliver(None, self._info)
 
 
-def _yield_rasteriser() -> None:
-    """Lower the priority of Mesa's rasteriser threads in this process (Linux; else nothing)."""
+def _rasteriser() -> tuple[int, ...]:
+    """Mesa's rasteriser threads in this process (Linux; elsewhere none are found)."""
+    found = []
     for task in Path("/proc/self/task").glob("*"):
         with contextlib.suppress(OSError):  # a thread may end while we look
             if (task / "comm").read_text().startswith("llvmpipe-"):
-                os.setpriority(os.PRIO_PROCESS, int(task.name), RASTERISER_NICE)
+                found.append(int(task.name))
+    return tuple(found)
+
+
+def _thread_s(thread: int) -> float:
+    """Processor time of a thread of this process [s]; zero once it has ended."""
+    try:
+        return time.clock_gettime((~thread << 3) | _PER_THREAD_CLOCK)
+    except OSError:
+        return 0.0

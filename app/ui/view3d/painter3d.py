@@ -14,6 +14,7 @@ from app.ui.view3d.quality import Quality
 from app.ui.view3d.shot import Frame, Shot, Stage
 from devices.leader import Side
 from devices.pose import Pose, quat_from_matrix
+from devices.sim.render import make_context
 from devices.stream import FloatArray
 
 MAX_GEOMS = 4000
@@ -64,7 +65,7 @@ class Painter3D:
         if not quality.shadows:
             model.vis.quality.shadowsize = 0
         model.vis.global_.offwidth, model.vis.global_.offheight = 16, 16
-        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        self._context = make_context(model)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._scene = mujoco.MjvScene(model, MAX_GEOMS)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):

@@ -17,7 +17,8 @@ class Quality:
         samples: Multisamples a pixel.
         shadows: Shadows and reflections.
         max_fps: The thread draws no more often [Hz].
-        duty: Largest share of the time that drawing may take; the rest belongs to the robot.
+        duty: Largest share of one core that drawing may take; the rest belongs to the robot, the
+            recorder, the window and the cameras.
     """
 
     detail: str
@@ -27,9 +28,16 @@ class Quality:
     max_fps: float = 60.0
     duty: float = 1.0
 
-    def wait_s(self, frame_s: float) -> float:
-        """How long to rest after a frame that took `frame_s` [s]."""
-        return max(1.0 / self.max_fps - frame_s, frame_s * (1.0 / self.duty - 1.0), 0.0)
+    def wait_s(self, frame_s: float, work_s: float | None = None) -> float:
+        """How long to rest after a frame.
+
+        Args:
+            frame_s: Time that passed while it was drawn [s].
+            work_s: Processor time it took, of all threads [s]. Less than `frame_s` when others
+                were busy too, and then there is no need to rest for them. None: all of it.
+        """
+        work_s = frame_s if work_s is None else work_s
+        return max(1.0 / self.max_fps - frame_s, work_s / self.duty - frame_s, 0.0)
 
 
 def starting_quality(renderer: str, details: tuple[str, ...]) -> Quality:
@@ -41,7 +49,7 @@ def starting_quality(renderer: str, details: tuple[str, ...]) -> Quality:
     """
     if is_software(renderer):
         detail = details[min(1, len(details) - 1)]
-        return Quality(detail, scale=0.8, samples=0, shadows=False, max_fps=30.0, duty=0.7)
+        return Quality(detail, scale=0.8, samples=0, shadows=False, max_fps=20.0, duty=0.4)
     return Quality(details[0])
 
 
@@ -61,12 +69,12 @@ class Governor:
     def __init__(self, quality: Quality, details: tuple[str, ...], *, software: bool) -> None:
         self.quality = quality
         self._details = details
-        # A frame of 40 ms with a duty of 0.7 gives 17 Hz; a GPU should hold 60.
-        self._slow_ms = 40.0 if software else 15.0
+        # 33 ms of work with a duty of 0.4 give 12 Hz; a GPU should hold 60.
+        self._slow_ms = 33.0 if software else 15.0
         self._recent: list[float] = []
 
     def note(self, frame_ms: float) -> Quality:
-        """Take the time of a frame [ms] and say with what to draw the next one."""
+        """Take what a frame took [ms] and say with what to draw the next one."""
         self._recent.append(frame_ms)
         enough = self.FEWEST if sum(self._recent) > self.PATIENCE_MS else self.WINDOW
         if len(self._recent) < enough:
