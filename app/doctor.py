@@ -24,7 +24,7 @@ Level = Literal["good", "note", "bad"]
 # two touch fields and the state. Only used for "time left" before the first take is measured.
 TYPICAL_BYTES_PER_S = 2_000_000.0
 
-# TactAR's wire (docs/contracts.md): posts come in by TCP, overlays leave by UDP.
+# Where a TactAR headset posts; its app cannot be told another port.
 TACTAR_PORT = 8082
 
 _GL_PROBE = """

@@ -149,7 +149,13 @@ class Station:
         return self._due_ns
 
     def _read(self, observation: Observation) -> LeaderInput | None:
-        """The leader's newest reading; a device that fails holds the robot and says so once."""
+        """The leader's newest reading; a device that fails holds the robot and says so once.
+
+        While nobody watches there is none: the last one grows stale, the mapping lets go, and
+        whoever drives has to take hold anew.
+        """
+        if self._deserted:
+            return None
         try:
             reading = self._leaders.current.read(observation)
         except TeledeckError as error:
@@ -171,7 +177,6 @@ class Station:
             self.stopping = self.stopping or "The window is gone; the station stops"
         elif silent_ns > HOLD_AFTER_NS and not self._deserted:
             self._deserted = True
-            self._leaders.use("window")
             self._tell(Event(now_ns, "fault", "The window does not answer; the robot holds"))
 
     def _tell_interventions(self, now_ns: int, tick: Tick) -> None:

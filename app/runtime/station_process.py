@@ -101,7 +101,7 @@ def _replay(path: str) -> Leader:
         raise ConfigError("Replay needs an episode", next_step="Choose one in the Library")
     from app.runtime.replay_source import recording
 
-    leader: Leader = plugins.load("devices", "replay")(recording(path))
+    leader: Leader = plugins.load("devices", "replay")(recording=recording(path))
     return leader
 
 

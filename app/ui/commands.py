@@ -31,6 +31,8 @@ from app.runtime.messages import (
 from app.ui.action import Intent
 from app.ui.look import Tone
 from app.ui.place import SessionPort
+from datasets.reader import Episode
+from devices.errors import TeledeckError
 
 SCALES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 """Steps of the scale from hand to tool."""
@@ -129,6 +131,22 @@ class Commands:
 
     def _restart(self, _: str) -> None:
         self._ask(Restart("station"), "Starting the station again")
+
+    def replay(self, path: Path) -> bool:
+        """Let a recorded episode drive the robot from its own start; True when it does."""
+        station = self._session.station
+        try:
+            with Episode.open(path) as episode:
+                scene, seed = episode.start.get("scene"), episode.start.get("seed")
+        except TeledeckError as error:
+            self._say(Said(str(error), "fault"))
+            return False
+        if station is None or scene != station.scene:
+            self._say(Said(f"It was recorded in the scene '{scene}': load that scene first"))
+            return False
+        if isinstance(seed, int) and not self._ask(ResetScene(seed)):
+            return False
+        return self._ask(UseLeader("replay", episode=str(path)), "The episode drives the robot")
 
     # ------------------------------------------------------------------------------- the take
     def _start(self, _: str) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.ui.action import Action, Intent, dataset_open, episode_chosen, episode_open
+from app.ui.action import (
+    Action,
+    Intent,
+    dataset_open,
+    episode_chosen,
+    episode_open,
+    robot_moves,
+)
 
 
 def library_rows() -> Iterator[Action]:
@@ -28,6 +35,17 @@ def _library() -> Iterator[Action]:
         icon="play",
         hint="Opens the selected episode; it plays at once.",
         enabled=episode_chosen,
+    )
+    yield Action(
+        "library.replay",
+        "Replay on the robot",
+        "Library",
+        "library",
+        Intent("replay"),
+        keys=("Y",),
+        icon="robot",
+        hint="Resets the scene to the episode's start and lets its hands drive again.",
+        enabled=lambda s: episode_chosen(s) and robot_moves(s),
     )
     yield row(
         "library.search", "Search episodes", "/", icon="magnifying-glass", hint="By task or note."
@@ -68,6 +86,17 @@ def _player() -> Iterator[Action]:
         kind="toggle",
         icon="play",
         checked=lambda s: s.playing,
+    )
+    yield Action(
+        "play.replay",
+        "Replay on the robot",
+        "Playback",
+        "player",
+        Intent("replay"),
+        keys=("Y",),
+        icon="robot",
+        hint="Resets the scene to the episode's start and lets its hands drive again.",
+        enabled=lambda s: episode_open(s) and robot_moves(s),
     )
     yield row(
         "play.back",

@@ -318,12 +318,17 @@ class MainWindow(QMainWindow):
             "switch_dataset": lambda: self._switch_dataset(intent.argument),
             "next_panel": lambda: self.focusNextChild(),
             "undo": self._undo,
+            "replay_episode": lambda: self._replay(intent.argument),
         }.get(intent.name)
         if handler is not None:
             handler()
         elif not self._places[self._place].perform(intent):
             self.commands.perform(intent)
         self.refresh()
+
+    def _replay(self, path: str) -> None:
+        if self.commands.replay(Path(path)):
+            self.go("collect")
 
     def go(self, place: str) -> None:
         """Show a place."""

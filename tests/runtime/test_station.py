@@ -155,6 +155,23 @@ def test_without_heartbeat_it_holds_then_stops(bench: Bench) -> None:
     assert "gone" in bench.station.stopping
 
 
+def test_who_drove_while_the_window_hung_must_take_hold_anew(bench: Bench) -> None:
+    bench.drive(0.0)
+    bench.tick(5)
+    for _ in range(250):  # a second: the device goes on, but nobody watches
+        bench.drive(0.05)
+        bench.tick(heartbeat=False)
+    assert not bench.station.status().arms[0].clutched
+    bench.drive(0.05)
+    bench.tick(5)
+    assert not bench.station.status().arms[0].clutched, "never a silent re-clutch"
+    bench.drive(0.05, clutch=False)
+    bench.tick(3)
+    bench.drive(0.05)
+    bench.tick(3)
+    assert bench.station.status().arms[0].clutched
+
+
 def test_reset_brings_the_arms_home_and_takes_the_seed(bench: Bench) -> None:
     for step in range(100):
         bench.drive(step * 5e-4)

@@ -139,6 +139,10 @@ def test_after_a_stop_only_a_clear_lets_go(desk: Desk) -> None:
     desk.press(Key.Key_Escape)
     desk.press(Key.Key_Return)
     assert desk.session.station is not None and desk.session.station.phase == "estop"
+    desk.window.refresh()
+    assert not desk.window.banner.isVisible(), "in Collect the curtain over the view tells it"
+    desk.window.go("library")
+    desk.window.refresh()
     assert desk.window.banner.isVisible()
     desk.press(Key.Key_E, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
     assert desk.session.station.phase == "holding"

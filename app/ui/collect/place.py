@@ -169,7 +169,10 @@ class CollectPlace(PlaceWidget):
         self._let_go_of_all()
 
     def key_context(self) -> Context | None:
-        return "view" if self.view.hasFocus() else None
+        # The window's own idea of focus: without a window manager no window is ever "active".
+        window = self.window()
+        here = None if window is None else window.focusWidget()
+        return "view" if here in (None, window, self.view) else None
 
     def layers(self) -> frozenset[str]:
         return self._layers

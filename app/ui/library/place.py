@@ -152,6 +152,7 @@ class LibraryPlace(PlaceWidget):
             "relabel": lambda _: self._ask_task(),
             "delete": lambda _: self._delete(),
             "undo": lambda _: self._undo(),
+            "replay": lambda _: self._replay(),
         }
 
     # --------------------------------------------------------------------------------- looking
@@ -298,6 +299,13 @@ class LibraryPlace(PlaceWidget):
         if self._decide(lambda library, uid: library.relabel(uid, task), uids):
             self._told(uids, f"Task is now “{task}”")
             self._show()
+
+    def _replay(self) -> None:
+        """Hand the open or selected episode to the window, which has the robot."""
+        library, uid = self._library(), self._open_uid or self.browse.current()
+        if library is not None and uid:
+            path = library.dataset.episode_path(uid)
+            self.intended.emit(Intent("replay_episode", str(path)))
 
     def _undo(self) -> None:
         library = self._library()
