@@ -146,7 +146,8 @@ class Photographer(QObject):
         window.perform(Intent("take_arm"))
         yield self._pause_s
         window.perform(Intent("take_start"))
-        yield self._take_s
+        # A picture in the middle of the task tells more than one of its end.
+        yield self._halfway if pictures else self._take_s
         if pictures:
             for size in self._sizes:
                 yield from self._resize(size)
@@ -155,6 +156,10 @@ class Photographer(QObject):
         window.perform(Intent("take_success"))
         yield self._pause_s
         window.perform(Intent("use_leader", "window"))
+
+    def _halfway(self) -> bool:
+        station = self._window.session.station
+        return station is not None and station.progress >= 0.25
 
     def _resize(self, size: QSize) -> Iterator[Wait]:
         self._window.resize(size)

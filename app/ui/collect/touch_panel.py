@@ -52,9 +52,7 @@ class PadView(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
-        painter.setFont(look.font("caption"))
-        painter.setPen(QColor(self._colour))
-        painter.drawText(QPointF(0, 12), self._title)
+        self._head(painter)
         area = QRectF(0, _HEAD, self.width(), self.height() - _HEAD)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -65,13 +63,23 @@ class PadView(QWidget):
             words = "No fresh data" if self._stale else "–"
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, words)
             return
-        total = float(np.linalg.norm(ar.pad_force(self._field)))
-        painter.setFont(look.font("strong"))
-        text = f"{total:.1f} N"
-        width = painter.fontMetrics().horizontalAdvance(text)
-        painter.setPen(QColor(DARK.text if total >= ar.FORCE_MIN_N else DARK.faint))
-        painter.drawText(QPointF(self.width() - width, 13), text)
         self._cells(painter, area)
+
+    def _head(self, painter: QPainter) -> None:
+        """Name and total force; where both do not fit, the name gives way."""
+        room = self.width()
+        if self._field is not None:
+            total = float(np.linalg.norm(ar.pad_force(self._field)))
+            painter.setFont(look.font("strong"))
+            text = f"{total:.1f} N"
+            room -= painter.fontMetrics().horizontalAdvance(text)
+            painter.setPen(QColor(DARK.text if total >= ar.FORCE_MIN_N else DARK.faint))
+            painter.drawText(QPointF(room, 13), text)
+        painter.setFont(look.font("caption"))
+        painter.setPen(QColor(self._colour))
+        metrics = painter.fontMetrics()
+        name = metrics.elidedText(self._title, Qt.TextElideMode.ElideRight, room - SIZES.unit // 2)
+        painter.drawText(QPointF(0, 12), name)
 
     def _cells(self, painter: QPainter, area: QRectF) -> None:
         """Heat as one small picture blown up, arrows over it."""

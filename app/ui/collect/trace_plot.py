@@ -71,7 +71,7 @@ class TracePlot(QWidget):
             (float(np.nanmax(x.values)) for x in self._lines if np.isfinite(x.values).any()),
             default=0.0,
         )
-        top = max(self._top, _nice(1.05 * peak))
+        top = self._top if peak <= self._top else _nice(1.05 * peak)
         painter.fillRect(area, QColor(DARK.floor))
         if self._band is not None:
             good = QColor(DARK.kept)
