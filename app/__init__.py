@@ -1,0 +1,1 @@
+"""The program: processes, what screens need to know, the window, the command line."""

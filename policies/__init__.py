@@ -1,0 +1,1 @@
+"""Observation window → action chunk. Nothing is here yet."""

@@ -1,0 +1,1 @@
+"""The window. PyQt6 lives here and nowhere else."""

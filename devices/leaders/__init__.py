@@ -1,0 +1,1 @@
+"""Input devices: the window, a gamepad, a script, a replay."""

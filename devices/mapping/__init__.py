@@ -1,0 +1,1 @@
+"""From what hands do to what joints shall do."""

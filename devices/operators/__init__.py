@@ -1,0 +1,1 @@
+"""What a scripted operator does in each scene."""

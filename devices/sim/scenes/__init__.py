@@ -1,0 +1,1 @@
+"""Furniture and tasks around the simulated robot, one scene a file."""
