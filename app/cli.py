@@ -189,6 +189,11 @@ def _episodes(options: argparse.Namespace) -> int:
     for card in cards:
         flags = ", ".join(card.flags)
         print(f"{card.number:>5}  {card.verdict:<8} {card.length_s:7.1f} s  {card.task}  {flags}")
+        for finding in card.facts.findings:
+            for line in textwrap.wrap(finding, _WIDTH - 7):
+                print(f"       {line}")
+    for complaint in library.complaints:
+        print(f"teledeck: {complaint}", file=sys.stderr)
     return 0
 
 
