@@ -279,6 +279,9 @@ class Banner(QFrame):
         return self._what.text()
 
 
+ABOVE_TAKE_BAR = 144  # [px] from the window's lower edge
+
+
 class Toast(QFrame):
     """A line that says what was just done, with its undo, and goes by itself."""
 
@@ -317,9 +320,10 @@ class Toast(QFrame):
         return self._text.text()
 
     def place(self) -> None:
-        """Sit at the bottom middle of the parent."""
+        """Sit low in the middle of the parent, above the buttons of a take."""
         parent = self.parentWidget()
         if parent is not None:
             self.move(
-                (parent.width() - self.width()) // 2, parent.height() - self.height() - SIZES.margin
+                (parent.width() - self.width()) // 2,
+                parent.height() - self.height() - ABOVE_TAKE_BAR,
             )
