@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QRect, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QIcon, QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QFrame,
@@ -227,7 +227,9 @@ class EmptyState(QWidget):
         """Another explanation."""
         self.text.setText(text)
         # In a column with stretches a wrapped label is given one line only, unless it insists.
-        self.text.setMinimumHeight(self.text.heightForWidth(self.text.width()))
+        room = QRect(0, 0, self.text.maximumWidth(), 10_000)
+        needed = self.text.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, text)
+        self.text.setMinimumHeight(needed.height())
 
 
 class Banner(QFrame):
