@@ -173,6 +173,17 @@ class RequestClient:
                 f"The {self._child} does not answer",
                 next_step="If it does not come back by itself, close Teledeck and start it again",
             )
+        return self._reply()
+
+    def receive(self) -> Reply | None:
+        """The answer to what was posted, None while there is none.
+
+        Raises:
+            DeviceError: When it is no Reply.
+        """
+        return self._reply() if self._socket.poll(0) else None
+
+    def _reply(self) -> Reply:
         try:
             return decode_reply(_only(self._socket.recv_multipart()))
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -188,7 +199,7 @@ class RequestClient:
         return socket
 
     def post(self, message: Request) -> None:
-        """Send without waiting for the answer; `reset` before the next request."""
+        """Send without waiting; `receive` the answer or `reset` before the next request."""
         self._socket.send(encode(message))
 
     def reset(self) -> None:

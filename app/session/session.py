@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,6 +48,15 @@ _EVENTS_KEPT = 500
 _TO_RECORDER = (OpenDataset, Arm, Start, Pause, Stop, Keep, Discard)
 
 
+@dataclass
+class _Asked:
+    """A request on its way. `deadline_ns` is 0 until it was sent."""
+
+    request: Request
+    done: Callable[[Reply], None]
+    deadline_ns: int = 0
+
+
 class Session:
     """One screen's view of one run.
 
@@ -71,6 +83,7 @@ class Session:
         self._clients = {
             child: self._bus.client(child) for child in ("station", "recorder", "supervisor")
         }
+        self._asked: dict[str, deque[_Asked]] = {child: deque() for child in self._clients}
         self._readers: dict[str, RingReader] = {}
         self._heard_ns: dict[type, int] = {}
         self._beat_ns = 0
@@ -90,6 +103,8 @@ class Session:
             self._beat_ns = now_ns
         for message in self._statuses.poll(timeout_s):
             self._hear(message)
+        for child in self._asked:
+            self._go_on_asking(child)
         self._forget_the_silent()
 
     def _hear(self, message: Published) -> None:
@@ -163,13 +178,41 @@ class Session:
 
     def request(self, request: Request, timeout_s: float = 1.0) -> Reply:
         """Ask the station or the recorder, whoever it concerns. Silence becomes Refused."""
-        child = "recorder" if isinstance(request, _TO_RECORDER) else "station"
-        if isinstance(request, Restart):
-            child = "supervisor"
+        child = _addressee(request)
+        while self._asked[child]:
+            self._go_on_asking(child)
+            time.sleep(0.001)
         try:
             return self._clients[child].request(request, timeout_s)
         except DeviceError as error:
             return Refused(str(error))
+
+    def ask(self, request: Request, done: Callable[[Reply], None]) -> None:
+        """Like `request`, without waiting: `poll` calls `done` with the answer. What is asked of
+        one child is answered in the order of asking."""
+        child = _addressee(request)
+        self._asked[child].append(_Asked(request, done))
+        self._go_on_asking(child)
+
+    def _go_on_asking(self, child: str) -> None:
+        """Send what is next in the queue, or take the answer to what was sent."""
+        queue, client = self._asked[child], self._clients[child]
+        while queue:
+            head = queue[0]
+            if not head.deadline_ns:
+                client.post(head.request)
+                head.deadline_ns = self._clock.now_ns() + SILENCE_NS
+            try:
+                reply = client.receive()
+            except DeviceError as error:
+                reply = Refused(str(error))
+            if reply is None and self._clock.now_ns() > head.deadline_ns:
+                client.reset()
+                reply = Refused(f"The {child} does not answer.")
+            if reply is None:
+                return
+            queue.popleft()
+            head.done(reply)
 
     def load_scene(self, scene: str, seed: int = 1) -> Reply:
         """Start the station anew with another scene; rings and models change with it."""
@@ -204,6 +247,13 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _addressee(request: Request) -> str:
+    """Which child a request concerns."""
+    if isinstance(request, Restart):
+        return "supervisor"
+    return "recorder" if isinstance(request, _TO_RECORDER) else "station"
 
 
 def _hand(hand: HandInput | None) -> Hand | None:

@@ -71,9 +71,9 @@ class Commands:
             "show_me": self._show_me,
             "drive_scale": self._drive_scale,
             "restart_station": self._restart,
-            "take_arm": lambda _: self._ask(Arm()),
+            "take_arm": lambda _: self._later(Arm()),
             "take_start": self._start,
-            "take_stop": lambda _: self._ask(Stop()),
+            "take_stop": lambda _: self._later(Stop()),
             "take_success": lambda _: self._keep("success"),
             "take_failure": lambda _: self._keep("failure"),
             "take_discard": self._discard,
@@ -154,22 +154,21 @@ class Commands:
         task = recorder.task if recorder is not None else ""
         if not task and station is not None:
             task = station.instruction
-        self._ask(Start(task=task, practice=self.practice))
+        self._later(Start(task=task, practice=self.practice))
 
     def _keep(self, verdict: Verdict) -> None:
         recorder = self._session.recorder
         runs = recorder is not None and recorder.state in ("recording", "paused")
-        if runs and not self._ask(Stop()):
-            return
-        reply = self._session.request(Keep(verdict))
-        self._tell(reply, f"Kept as {verdict}", "kept")
+        if runs:
+            self._later(Stop())
+        self._later(Keep(verdict), f"Kept as {verdict}", "kept")
 
     def _discard(self, _: str) -> None:
-        self._tell(self._session.request(Discard()), "Discarded", "idle", undo=True)
+        self._later(Discard(), "Discarded", undo=True)
 
     def _pause(self, _: str) -> None:
         recorder = self._session.recorder
-        self._ask(Pause(on=recorder is not None and recorder.state != "paused"))
+        self._later(Pause(on=recorder is not None and recorder.state != "paused"))
 
     def _practice(self, _: str) -> None:
         self.practice = not self.practice
@@ -180,6 +179,12 @@ class Commands:
         reply = self._session.request(request)
         self._tell(reply, done)
         return isinstance(reply, Ok)
+
+    def _later(
+        self, request: Request, done: str = "", tone: Tone = "idle", *, undo: bool = False
+    ) -> None:
+        """Ask without waiting: a take begins and ends while everything else goes on."""
+        self._session.ask(request, lambda reply: self._tell(reply, done, tone, undo=undo))
 
     def _tell(self, reply: Reply, done: str, tone: Tone = "idle", *, undo: bool = False) -> None:
         if isinstance(reply, Refused):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,9 @@ class FakeSession:
 
     def poll(self) -> None:
         self.polls += 1
+
+    def ask(self, request: Request, done: Callable[[Reply], None]) -> None:
+        done(self.request(request))
 
     def open_dataset(self, path: Path, task: str = "", target: int = 0) -> Reply:
         return self.request(OpenDataset(str(path), task=task, target=target))

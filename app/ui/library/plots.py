@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -178,6 +179,9 @@ class Plots(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SIZES.gap)
         self._plots: dict[str, Plot] = {}
+        self._waiting: deque[tuple[Plot, list[Curve], float]] = deque()
+        self._filler = QTimer(self)
+        self._filler.timeout.connect(self._fill_next)
         for title in ("Force  N", "Gripper gap  mm", "Joints  °", "Progress  %"):
             plot = Plot(title)
             plot.sought.connect(self.sought)
@@ -187,12 +191,23 @@ class Plots(QWidget):
             self._plots[title] = plot
 
     def show_episode(self, found: Mapping[str, list[Curve]], length_s: float) -> None:
+        """Show other curves: one plot a turn of the event loop, for each takes 10 ms or more."""
+        self._waiting.clear()
         for title, plot in self._plots.items():
             plot.setVisible(title in found)
-            plot.show_curves(found.get(title, []), length_s)
+            self._waiting.append((plot, found.get(title, []), length_s))
+        self._filler.start(0)
+
+    def _fill_next(self) -> None:
+        if not self._waiting:
+            self._filler.stop()
+            return
+        plot, curves, length_s = self._waiting.popleft()
+        plot.show_curves(curves, length_s)
 
     def close_down(self) -> None:
         """Have pyqtgraph let go of the menus that it makes for each plot."""
+        self._filler.stop()
         for plot in self._plots.values():
             plot.view.close()
             plot.view.deleteLater()
