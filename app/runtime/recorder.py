@@ -96,7 +96,8 @@ class Recorder:
     # ---------------------------------------------------------------------------------- work
     def step(self) -> None:
         """Answer requests, look after the takes, tell the status."""
-        self._server.poll(self._answer, _POLL_S)
+        if self._server.poll(self._answer, _POLL_S):
+            self._next_status_ns = 0  # who asked shall see at once what came of it
         for heard in self._others.poll():
             match heard:
                 case StationStatus():

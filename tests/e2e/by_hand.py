@@ -178,6 +178,7 @@ class Steps:
         self.count += 1
         self.failed += not done
         print(f"{'ok  ' if done else 'FAIL'} {what}", flush=True)
+        time.sleep(0.3)  # a person has to see it before the next key
 
     def picture(self, name: str) -> None:
         subprocess.run(["import", "-window", "root", str(self._out / f"{name}.png")], check=True)
