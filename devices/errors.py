@@ -42,6 +42,14 @@ class StorageError(TeledeckError):
     """A dataset or episode that cannot be read or written."""
 
 
+class PolicyError(TeledeckError):
+    """A policy that cannot be loaded, does not fit the station, or answers nonsense."""
+
+
+class WireError(TeledeckError):
+    """Bytes from a peer that are not what its protocol promises."""
+
+
 class ManyErrors(TeledeckError):
     """Several failures told together, so that one run shows them all."""
 

@@ -75,14 +75,101 @@ class UseLeader(Message, frozen=True):
 
 
 class SetDriving(Message, frozen=True):
-    """Scale of translation and rotation from hand to tool."""
+    """Scale of translation and rotation from hand to tool, and which axes are followed: x, y, z
+    and the turns about x, y, z of the world (`devices.mapping.clutch.MOTIONS` names some)."""
 
     translation_scale: float = 1.0
     rotation_scale: float = 1.0
+    axes: tuple[bool, bool, bool, bool, bool, bool] = (True, True, True, True, True, True)
 
 
 class Perturb(Message, frozen=True):
     name: str
+
+
+# -------------------------------------------------------------------------- requests to headset
+class HeadsetListen(Message, frozen=True):
+    """Open or close the TactAR port. It has no protection; it is closed until asked for."""
+
+    on: bool
+    port: int = 8082
+
+
+class HeadsetConfirm(Message, frozen=True):
+    """Posts of this address alone drive, and it gets the overlays; "" trusts nobody."""
+
+    address: str
+
+
+SetUpStep = Literal[
+    "begin", "squeeze_left", "push_forward", "align", "finish", "cancel", "swap", "no_trim"
+]
+
+
+class HeadsetSetUp(Message, frozen=True):
+    """One move in the guided set-up; the status tells what is asked of the operator."""
+
+    step: SetUpStep
+
+
+class HeadsetPanels(Message, frozen=True):
+    """Which camera panels hang where in the headset: a named preset, "off" for none."""
+
+    preset: str
+
+
+class HeadsetCapture(Message, frozen=True):
+    """Write all that is posted to a session file from now on; "" ends it."""
+
+    path: str
+
+
+# ---------------------------------------------------------------------------- requests to touch
+class RezeroTouch(Message, frozen=True):
+    """What the pads feel now is their new zero. "" means all pads."""
+
+    pad: str = ""
+
+
+class GraspBaseline(Message, frozen=True):
+    """Subtract the grasp from what is shown, when one is held: switch the feature on or off."""
+
+    on: bool
+
+
+# ------------------------------------------------------------------ requests about policies
+Slot = Literal["policy_a", "policy_b"]
+
+
+class PolicyLoad(Message, frozen=True):
+    """To the station: load a checkpoint (a folder, or a server's address) into the free slot."""
+
+    path: str
+
+
+class PolicyUse(Message, frozen=True):
+    """To the station: from the next tick on the policy in this slot drives. "" takes none."""
+
+    slot: str
+    seed: int | None = None
+
+
+class PolicyHold(Message, frozen=True):
+    """To the station: the policy that drives holds (or goes on)."""
+
+    on: bool
+
+
+class PolicyDrop(Message, frozen=True):
+    """To the station: end the worker of this slot."""
+
+    slot: str
+
+
+class SetInstruction(Message, frozen=True):
+    """To the station: what the robot is told to do, without loading anything anew."""
+
+    text: str
 
 
 # ------------------------------------------------------------------------- requests to recorder
@@ -134,6 +221,12 @@ class Restart(Message, frozen=True):
     options: dict[str, str | int | float] = {}
 
 
+class StopChild(Message, frozen=True):
+    """End a child that runs."""
+
+    child: str
+
+
 # ----------------------------------------------------------------------------- requests, shared
 class Ping(Message, frozen=True):
     pass
@@ -151,6 +244,18 @@ Request = (
     | UseLeader
     | SetDriving
     | Perturb
+    | HeadsetListen
+    | HeadsetConfirm
+    | HeadsetSetUp
+    | HeadsetPanels
+    | HeadsetCapture
+    | RezeroTouch
+    | GraspBaseline
+    | PolicyLoad
+    | PolicyUse
+    | PolicyHold
+    | PolicyDrop
+    | SetInstruction
     | OpenDataset
     | Arm
     | Start
@@ -159,6 +264,7 @@ Request = (
     | Keep
     | Discard
     | Restart
+    | StopChild
     | Ping
     | Shutdown
 )
@@ -270,6 +376,151 @@ class CameraStatus(Message, frozen=True):
     text: str = ""
 
 
+class Poster(Message, frozen=True):
+    """Somebody who posts to the TactAR port."""
+
+    address: str
+    rate_hz: float
+    age_ms: float
+    confirmed: bool
+
+
+class SetUpState(Message, frozen=True):
+    """Where the guided set-up stands.
+
+    `step` is what is asked now, "" when it does not run; `text` says it to the operator; `share`
+    is how much of the step is done, 0 ... 1; `problem` what went wrong in the last try, or "".
+    """
+
+    step: str
+    text: str
+    share: float = 0.0
+    problem: str = ""
+
+
+class HeadsetCalibration(Message, frozen=True):
+    """What corrects the headset's frame.
+
+    `swapped`: the app's left and right are exchanged. `trim_rad`: turn of translations about the
+    vertical, `residual_rad` its spread. `T_world_headset` (7,) from the aligned frame to the
+    world. `doubt` says why it should be made again, "" while it can be trusted.
+    """
+
+    headset: str
+    station: str
+    made: str  # ISO 8601, wall clock
+    age_s: float
+    swapped: bool
+    trim_rad: float
+    residual_rad: float
+    T_world_headset: tuple[float, ...]
+    doubt: str = ""
+
+
+class StreamOut(Message, frozen=True):
+    """One UDP stream to the headset, over the last seconds."""
+
+    name: str
+    port: int
+    rate_hz: float
+    jitter_p99_ms: float
+    sent: int
+    failed: int
+
+
+class HeadsetStatus(Message, frozen=True):
+    t_ns: int
+    listening: bool
+    port: int
+    address: str  # of the confirmed headset, or ""
+    posters: tuple[Poster, ...]
+    calibration: HeadsetCalibration | None
+    set_up: SetUpState
+    panels: str
+    panel_presets: tuple[str, ...]
+    streams: tuple[StreamOut, ...]
+    counters: dict[str, int]  # posts, malformed, refused, reordered, restarts, jumps, ...
+    delay_p50_ms: float  # post received -> command sent, NaN while unknown
+    delay_p99_ms: float
+    touch_delay_p99_ms: float  # tactile sample -> datagram sent
+    battery: float  # 0 ... 1; NaN: the app does not tell
+    capturing: str
+    text: str
+    fault: bool
+    simulated: bool = False  # a fake headset posts
+
+
+class PadReading(Message, frozen=True):
+    """One pad for people: forces [N], torsion [N m], `slip` 0 ... 1, `band` -1 below, 0 within, 1
+    above the scene's force band (NaN: no band or no contact), `baseline` whether a grasp is
+    subtracted from the shown field. NaN is unknown."""
+
+    pad: str
+    source: str  # "simulated field", "simulated camera", "GelSight Mini 28Q1-..." ...
+    normal_n: float
+    shear_x_n: float
+    shear_y_n: float
+    torsion_nm: float
+    slip: float
+    contact: bool
+    band: float
+    baseline: bool
+    markers_lost: int
+    rate_hz: float
+    text: str = ""
+
+
+class TouchStatus(Message, frozen=True):
+    t_ns: int
+    pads: tuple[PadReading, ...]
+    baseline_on: bool
+    text: str
+    fault: bool
+
+
+class NeedCheck(Message, frozen=True):
+    """One line of the table that compares what a policy needs with what is live."""
+
+    stream: str
+    what: str  # name, shape, unit, rate, normalisation, ...
+    needed: str
+    live: str
+    fits: bool
+
+
+class PolicyStatus(Message, frozen=True):
+    """One policy worker. Times over the last seconds [ms]; NaN while unknown."""
+
+    t_ns: int
+    slot: str
+    path: str
+    name: str
+    digest: str
+    phase: Literal[
+        "empty",
+        "starting",
+        "loading",
+        "checking",
+        "warming",
+        "ready",
+        "driving",
+        "holding",
+        "failed",
+    ]
+    text: str
+    checks: tuple[NeedCheck, ...] = ()
+    infer_p50_ms: float = float("nan")
+    infer_p95_ms: float = float("nan")
+    infer_p99_ms: float = float("nan")
+    react_p99_ms: float = float("nan")
+    observation_age_ms: float = float("nan")
+    queue: int = 0  # rows of the chunk that are still to come
+    misses: int = 0  # ticks that wanted an action and had none
+    stale_dropped: int = 0
+    uncertainty: float = float("nan")
+    memory_mb: float = float("nan")
+
+
 class Event(Message, frozen=True):
     """Something that happened once: goes to the screen and, while a take runs, into its file."""
 
@@ -279,7 +530,15 @@ class Event(Message, frozen=True):
     data: dict[str, float | str | bool | None] = {}
 
 
-Published = StationStatus | RecorderStatus | CameraStatus | Event
+Published = (
+    StationStatus
+    | RecorderStatus
+    | CameraStatus
+    | HeadsetStatus
+    | TouchStatus
+    | PolicyStatus
+    | Event
+)
 Input = Drive | Heartbeat
 
 _encoder = msgspec.msgpack.Encoder()

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import find_peaks
 
+from app.session.curves import Curve, Plot, curves
 from datasets.reader import Episode, EpisodeEvent
 from devices.errors import TeledeckError
 from devices.stream import StreamSpec
@@ -61,6 +62,7 @@ class Loaded:
         specs: Contracts of its streams.
         times: When the rows of each stream were measured [ns].
         values: All rows of the streams with small rows.
+        curves: What the plots show.
         marks: Events and contact peaks, in order of time.
         span_ns: First and last instant [ns].
         first: What is shown at the first instant.
@@ -73,6 +75,7 @@ class Loaded:
     specs: Mapping[str, StreamSpec]
     times: Arrays
     values: Arrays
+    curves: Mapping[Plot, tuple[Curve, ...]]
     marks: tuple[Mark, ...]
     span_ns: tuple[int, int]
     first: Rows
@@ -250,6 +253,7 @@ def _read(path: Path) -> tuple[Loaded, Episode]:
             specs=episode.specs,
             times=MappingProxyType(times),
             values=MappingProxyType(values),
+            curves=MappingProxyType(curves(times, values, episode.span_ns[0])),
             marks=marks(episode.events, times, values),
             span_ns=episode.span_ns,
             first=_rows(episode, first),

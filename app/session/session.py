@@ -17,21 +17,32 @@ from app.runtime.messages import (
     Discard,
     Drive,
     Event,
+    GraspBaseline,
     Hand,
+    HeadsetCapture,
+    HeadsetConfirm,
+    HeadsetListen,
+    HeadsetPanels,
+    HeadsetSetUp,
+    HeadsetStatus,
     Heartbeat,
     Keep,
     Ok,
     OpenDataset,
     Pause,
+    PolicyStatus,
     Published,
     RecorderStatus,
     Refused,
     Reply,
     Request,
     Restart,
+    RezeroTouch,
     Start,
     StationStatus,
     Stop,
+    StopChild,
+    TouchStatus,
 )
 from app.runtime.rundir import RunDir
 from datasets.dataset import Dataset
@@ -45,7 +56,14 @@ from devices.stream import Sample
 HEARTBEAT_NS = NS_PER_S // 10
 SILENCE_NS = NS_PER_S
 _EVENTS_KEPT = 500
+_HEARD = (
+    *("station", "recorder", "cameras", "supervisor"),
+    *("headset", "touch", "policy_a", "policy_b"),
+)
+_ASKED = ("station", "recorder", "supervisor", "headset", "touch")
 _TO_RECORDER = (OpenDataset, Arm, Start, Pause, Stop, Keep, Discard)
+_TO_HEADSET = (HeadsetListen, HeadsetConfirm, HeadsetSetUp, HeadsetPanels, HeadsetCapture)
+_TO_TOUCH = (RezeroTouch, GraspBaseline)
 
 
 @dataclass
@@ -68,7 +86,9 @@ class Session:
         clock: Time.
 
     Attributes:
-        station, recorder, camera: Newest status, None while none has come or after a silence.
+        station, recorder, camera, headset, touch: Newest status, None while none has come or after
+            a silence.
+        policies: The same of each policy worker, by slot.
         events: The last 500, oldest first.
         library: The open dataset's library, None while none is open.
         closed_by_supervisor: True when the run has ended.
@@ -78,11 +98,9 @@ class Session:
         self.run = run
         self._clock = clock if clock is not None else SystemClock()
         self._bus = Bus(run)
-        self._statuses = self._bus.subscriber("station", "recorder", "cameras", "supervisor")
+        self._statuses = self._bus.subscriber(*_HEARD)
         self._input = self._bus.input_push()
-        self._clients = {
-            child: self._bus.client(child) for child in ("station", "recorder", "supervisor")
-        }
+        self._clients = {child: self._bus.client(child) for child in _ASKED}
         self._asked: dict[str, deque[_Asked]] = {child: deque() for child in self._clients}
         self._readers: dict[str, RingReader] = {}
         self._heard_ns: dict[type, int] = {}
@@ -90,6 +108,9 @@ class Session:
         self.station: StationStatus | None = None
         self.recorder: RecorderStatus | None = None
         self.camera: CameraStatus | None = None
+        self.headset: HeadsetStatus | None = None
+        self.touch: TouchStatus | None = None
+        self.policies: dict[str, PolicyStatus] = {}
         self.events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
         self.events_seen = 0
         self.library: Library | None = None
@@ -115,6 +136,12 @@ class Session:
             self.recorder = message
         elif isinstance(message, CameraStatus):
             self.camera = message
+        elif isinstance(message, HeadsetStatus):
+            self.headset = message
+        elif isinstance(message, TouchStatus):
+            self.touch = message
+        elif isinstance(message, PolicyStatus):
+            self.policies[message.slot] = message
         else:
             self.events.append(message)
             self.events_seen += 1
@@ -127,6 +154,13 @@ class Session:
             self.recorder = None
         if now_ns - self._heard_ns.get(CameraStatus, now_ns) > 3 * SILENCE_NS:
             self.camera = None
+        if now_ns - self._heard_ns.get(HeadsetStatus, now_ns) > SILENCE_NS:
+            self.headset = None
+        if now_ns - self._heard_ns.get(TouchStatus, now_ns) > SILENCE_NS:
+            self.touch = None
+        for slot, status in tuple(self.policies.items()):
+            if now_ns - status.t_ns > 3 * SILENCE_NS:
+                del self.policies[slot]
 
     @property
     def model_key(self) -> tuple[str, str] | None:
@@ -251,8 +285,12 @@ class Session:
 
 def _addressee(request: Request) -> str:
     """Which child a request concerns."""
-    if isinstance(request, Restart):
+    if isinstance(request, Restart | StopChild):
         return "supervisor"
+    if isinstance(request, _TO_HEADSET):
+        return "headset"
+    if isinstance(request, _TO_TOUCH):
+        return "touch"
     return "recorder" if isinstance(request, _TO_RECORDER) else "station"
 
 

@@ -13,10 +13,13 @@ from PyQt6.QtWidgets import QWidget
 from app.runtime.messages import (
     CameraStatus,
     Event,
+    HeadsetStatus,
+    PolicyStatus,
     RecorderStatus,
     Reply,
     Request,
     StationStatus,
+    TouchStatus,
 )
 from app.ui.action import Context, Intent, UiState
 from devices.leader import LeaderInput
@@ -30,6 +33,9 @@ class SessionPort(Protocol):
     station: StationStatus | None
     recorder: RecorderStatus | None
     camera: CameraStatus | None
+    headset: HeadsetStatus | None
+    touch: TouchStatus | None
+    policies: dict[str, PolicyStatus]
     events: deque[Event]
     events_seen: int
     library: Any

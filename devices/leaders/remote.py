@@ -1,4 +1,4 @@
-"""The leader whose hand is elsewhere: mouse and keyboard of the window, later a headset."""
+"""The leader whose hand is elsewhere: mouse and keyboard of the window, a headset."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ class RemoteLeader:
     """Hands on what it was last fed. Whether that is fresh enough to drive is for the mapping to
     judge, by the time stamp of the reading.
 
-    Attributes:
-        name: "window".
+    Args:
+        name: Of the device: "window", "headset".
     """
 
-    name = "window"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "window") -> None:
+        self.name = name
         self._reading: LeaderInput | None = None
         self._connected = False
 

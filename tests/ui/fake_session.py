@@ -17,6 +17,7 @@ from app.runtime.messages import (
     Discard,
     EStop,
     Event,
+    HeadsetStatus,
     Keep,
     LoopBudget,
     Ok,
@@ -32,6 +33,7 @@ from app.runtime.messages import (
     StationStatus,
     Stop,
     StreamHealth,
+    TouchStatus,
     UseLeader,
 )
 from devices.leader import LeaderInput
@@ -98,6 +100,9 @@ class FakeSession:
         self.camera: CameraStatus | None = CameraStatus(
             0, "llvmpipe", "reduced", (StreamHealth("front/rgb", 29.4, 30.0, 21.0, 0),)
         )
+        self.headset: HeadsetStatus | None = None
+        self.touch: TouchStatus | None = None
+        self.policies: dict[str, PolicyStatus] = {}
         self.events: deque[Event] = deque(maxlen=500)
         self.events_seen = 0
         self.library: Any = None

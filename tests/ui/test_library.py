@@ -16,12 +16,12 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.session.curves import POINTS, thinned
 from app.session.loading import EpisodeLoader, Loaded, Rows
 from app.ui import look
 from app.ui.action import PLACES, Intent, Place
 from app.ui.coming import ComingPlace
 from app.ui.library.place import LibraryPlace
-from app.ui.library.plots import POINTS, thinned
 from app.ui.library.shelf import FILTERS, ORDERS, Counts, Shelf
 from app.ui.settings import SettingsFile
 from app.ui.sounds import Sounds

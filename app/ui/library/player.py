@@ -15,7 +15,7 @@ from app.session.playback import Playback
 from app.ui.action import Intent
 from app.ui.collect.touch_panel import TouchPanel
 from app.ui.library.cards import verdict_words, when
-from app.ui.library.plots import Plots, curves
+from app.ui.library.plots import Plots
 from app.ui.library.stage import Stages
 from app.ui.library.tiles import CameraColumn
 from app.ui.library.timeline import Timeline
@@ -185,7 +185,7 @@ class Player(QWidget):
         )
         self.playback.set_speed(speed)
         self.timeline.show_episode(loaded.span_ns, loaded.marks)
-        self.plots.show_episode(curves(loaded), self.playback.length_ns / NS_PER_S)
+        self.plots.show_episode(loaded.curves, self.playback.length_ns / NS_PER_S)
         self._set_stage(loaded)
         self._show_rows(loaded.first)
         self.playback.play()

@@ -3,96 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.session.loading import Loaded
+from app.session.curves import Curve
+from app.session.curves import Plot as PlotName
 from app.ui import look
 from app.ui.look import DARK, SIZES, blend
 from app.ui.widgets import Text
-from devices.stream import FloatArray
 
-POINTS = 1200
-"""Points of a curve at most: more than pixels that a plot is wide show nothing more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One line: seconds since the start, values, colour."""
-
-    name: str
-    seconds: FloatArray
-    values: FloatArray
-    colour: str
-    width: float = 1.5
+TITLES: dict[PlotName, str] = {
+    "force": "Force  N",
+    "gap": "Gripper gap  mm",
+    "joints": "Joints  °",
+    "progress": "Progress  %",
+}
 
 
-def thinned(seconds: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """At most about POINTS points that keep every peak: the extremes of equal stretches."""
-    count = len(values)
-    if count <= POINTS:
-        return seconds, values
-    stretch = -(-count // (POINTS // 2))
-    whole = count // stretch * stretch
-    blocks = values[:whole].reshape(-1, stretch)
-    base = np.arange(len(blocks)) * stretch
-    low, high = base + blocks.argmin(axis=1), base + blocks.argmax(axis=1)
-    keep = np.unique(np.concatenate([low, high, [0, count - 1], np.arange(whole, count)]))
-    return seconds[keep], values[keep]
-
-
-def curves(loaded: Loaded) -> dict[str, list[Curve]]:
-    """What each plot shows of an episode; a plot without data is absent."""
-    found: dict[str, list[Curve]] = {}
-    colours = {"left": DARK.left_hand, "right": DARK.right_hand}
-    for side, colour in colours.items():
-        wrench = loaded.values.get(f"{side}_arm/wrench")
-        if wrench is not None and len(wrench):
-            force = np.linalg.norm(np.asarray(wrench)[:, :3], axis=1)
-            _add(found, "Force  N", loaded, f"{side}_arm/wrench", force, side, colour)
-        gap = loaded.values.get(f"{side}_gripper/gap")
-        if gap is not None and len(gap):
-            millimetres = np.asarray(gap)[:, 0] * 1000
-            _add(found, "Gripper gap  mm", loaded, f"{side}_gripper/gap", millimetres, side, colour)
-        q = loaded.values.get(f"{side}_arm/q")
-        if q is not None and len(q):
-            for joint, column in enumerate(np.degrees(np.asarray(q)).T, start=1):
-                shade = blend(colour, DARK.panel, 1.0 - 0.09 * (joint - 1))
-                _add(
-                    found,
-                    "Joints  °",
-                    loaded,
-                    f"{side}_arm/q",
-                    column,
-                    f"{side} {joint}",
-                    shade,
-                    1.0,
-                )
-    progress = loaded.values.get("scene/progress")
-    if progress is not None and len(progress):
-        share = np.asarray(progress)[:, 0] * 100
-        _add(found, "Progress  %", loaded, "scene/progress", share, "task", DARK.accent)
-    return found
-
-
-def _add(
-    found: dict[str, list[Curve]],
-    plot: str,
-    loaded: Loaded,
-    stream: str,
-    values: FloatArray,
-    name: str,
-    colour: str,
-    width: float = 1.5,
-) -> None:
-    seconds = (loaded.times[stream] - loaded.span_ns[0]) / 1e9
-    found.setdefault(plot, []).append(Curve(name, *thinned(seconds, values), colour, width))
+def pen_of(curve: Curve) -> tuple[str, float]:
+    """Colour and width of a line: the hand's colour, fading from joint to joint."""
+    hands = {"left": DARK.left_hand, "right": DARK.right_hand}
+    colour = hands.get(curve.whose, DARK.accent)
+    if curve.part == 0:
+        return colour, 1.5
+    return blend(colour, DARK.panel, 1.0 - 0.09 * (curve.part - 1)), 1.0
 
 
 class Plot(QWidget):
@@ -130,14 +68,15 @@ class Plot(QWidget):
         self._items: list[pg.PlotDataItem] = []
         column.addWidget(self.view, 1)
 
-    def show_curves(self, made: list[Curve], length_s: float) -> None:
+    def show_curves(self, made: Sequence[Curve], length_s: float) -> None:
         item = self.view.getPlotItem()
         while len(self._items) < len(made):  # making an item costs more than filling it
             self._items.append(item.plot())
         for number, line in enumerate(self._items):
             if number < len(made):
                 curve = made[number]
-                line.setPen(pg.mkPen(curve.colour, width=curve.width))
+                colour, width = pen_of(curve)
+                line.setPen(pg.mkPen(colour, width=width))
                 line.setData(curve.seconds, curve.values)
             else:
                 line.setData([], [])
@@ -178,24 +117,24 @@ class Plots(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SIZES.gap)
-        self._plots: dict[str, Plot] = {}
-        self._waiting: deque[tuple[Plot, list[Curve], float]] = deque()
+        self._plots: dict[PlotName, Plot] = {}
+        self._waiting: deque[tuple[Plot, Sequence[Curve], float]] = deque()
         self._filler = QTimer(self)
         self._filler.timeout.connect(self._fill_next)
-        for title in ("Force  N", "Gripper gap  mm", "Joints  °", "Progress  %"):
+        for name, title in TITLES.items():
             plot = Plot(title)
             plot.sought.connect(self.sought)
             if self._plots:
                 plot.view.setXLink(next(iter(self._plots.values())).view)
             row.addWidget(plot, 1)
-            self._plots[title] = plot
+            self._plots[name] = plot
 
-    def show_episode(self, found: Mapping[str, list[Curve]], length_s: float) -> None:
+    def show_episode(self, found: Mapping[PlotName, Sequence[Curve]], length_s: float) -> None:
         """Show other curves: one plot a turn of the event loop, for each takes 10 ms or more."""
         self._waiting.clear()
-        for title, plot in self._plots.items():
-            plot.setVisible(title in found)
-            self._waiting.append((plot, found.get(title, []), length_s))
+        for name, plot in self._plots.items():
+            plot.setVisible(name in found)
+            self._waiting.append((plot, found.get(name, ()), length_s))
         self._filler.start(0)
 
     def _fill_next(self) -> None:

@@ -1,0 +1,1 @@
+"""Camera-based tactile sensors: marker pictures, tracking, published transforms."""

@@ -1,0 +1,1 @@
+"""TactAR: the headset's wire, frames, hands and set-up (docs/tactar.md)."""

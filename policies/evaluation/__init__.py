@@ -1,0 +1,1 @@
+"""Trials, and what may be concluded from them."""
