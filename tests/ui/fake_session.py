@@ -23,6 +23,7 @@ from app.runtime.messages import (
     Ok,
     OpenDataset,
     Pause,
+    PolicyStatus,
     RecorderStatus,
     Refused,
     Reply,
