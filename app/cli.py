@@ -32,6 +32,7 @@ examples:
   teledeck --scene drawer --dataset ~/takes   another scene, another folder
   teledeck collect --headless --operator scripted --scene wipe -n 20 --dataset ~/takes
   teledeck episodes --dataset ~/takes         what is in a dataset
+  teledeck evaluate --policy runs/rdp --policy runs/dp --scene wipe --perturb after-contact -n 100
   teledeck doctor                             what this machine can do
 """
 
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     collect.add_argument("--perturb", metavar="NAME", help="disturb each take (see the scene)")
     collect.set_defaults(command=_collect)
 
+    _evaluate_parser(commands)
+
     episodes = commands.add_parser(
         "episodes", help="list what is in a dataset", **_style("List the episodes of a dataset.")
     )
@@ -101,6 +104,43 @@ def _parser() -> argparse.ArgumentParser:
     shots.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
     shots.set_defaults(command=_screenshots)
     return parser
+
+
+def _evaluate_parser(commands: Any) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="try policies on the same simulated starts",
+        **_style(
+            "Try policies on the same simulated starts, as fast as the machine can. What is done "
+            "already is not done again."
+        ),
+    )
+    evaluate.add_argument(
+        "--policy",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help="a checkpoint folder, 'scripted' or 'scripted-blind'; again for another",
+    )
+    evaluate.add_argument("--scene", required=True, metavar="NAME", help="the task")
+    evaluate.add_argument(
+        "--perturb", default="", metavar="NAME", help="before-contact, after-contact, ..."
+    )
+    evaluate.add_argument("-n", type=_positive, default=20, metavar="N", help="starts (default 20)")
+    evaluate.add_argument("--first", type=int, default=None, metavar="SEED", help="first start")
+    evaluate.add_argument("--workers", type=_positive, default=None, help="rollouts at a time")
+    evaluate.add_argument(
+        "--latency-ms",
+        type=float,
+        default=None,
+        help="inference time to simulate (default: measured)",
+    )
+    evaluate.add_argument("--limit-s", type=float, default=40.0, help="longest rollout")
+    evaluate.add_argument("--keep", action="store_true", help="keep rollouts as episodes")
+    evaluate.add_argument(
+        "--out", type=Path, default=Path("evaluation"), metavar="DIR", help="folder of the results"
+    )
+    evaluate.set_defaults(command=_evaluate)
 
 
 def _style(description: str) -> dict[str, Any]:
@@ -176,6 +216,24 @@ def _collect(options: argparse.Namespace) -> int:
         operator=options.operator,
         perturb=options.perturb,
     )
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from app.evaluate import FIRST_SEED, evaluate
+    from app.rollout.room import Batch
+
+    first = FIRST_SEED if options.first is None else options.first
+    batch = Batch(
+        policies=tuple(dict.fromkeys(options.policy)),
+        scene=options.scene,
+        perturb=options.perturb,
+        seeds=tuple(range(first, first + options.n)),
+        out=str(options.out.expanduser().absolute()),
+        limit_s=options.limit_s,
+        latency_ms=options.latency_ms,
+        keep=options.keep,
+    )
+    return evaluate(batch, workers=options.workers)
 
 
 def _episodes(options: argparse.Namespace) -> int:

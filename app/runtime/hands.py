@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 
 from app.runtime.messages import Drive, Hand
-from app.runtime.outlet import Outlet
 from devices.leader import SIDES, HandInput, LeaderInput, Side
 from devices.mapping.chain import Tick
 from devices.pose import Pose
@@ -78,7 +78,13 @@ def command_specs(rate_hz: float) -> tuple[StreamSpec, ...]:
     return tuple(spec for side in SIDES for spec in both(side))
 
 
-def publish_commands(outlet: Outlet, reading: LeaderInput | None, tick: Tick) -> None:
+class Publishes(Protocol):
+    """Where samples go: rings of the station, or an episode file."""
+
+    def publish(self, stream: str, t_ns: int, data: FloatArray) -> None: ...
+
+
+def publish_commands(outlet: Publishes, reading: LeaderInput | None, tick: Tick) -> None:
     """One row per stream that has something to say at this tick; the others keep their gap."""
     for side in SIDES:
         hand = None if reading is None else reading.hand(side)
@@ -89,8 +95,10 @@ def publish_commands(outlet: Outlet, reading: LeaderInput | None, tick: Tick) ->
             outlet.publish(f"{side}_arm/T_world_tool_requested", tick.t_ns, pose)
         if side in tick.q_requested:
             outlet.publish(f"{side}_arm/q_requested", tick.t_ns, tick.q_requested[side])
-            outlet.publish(f"{side}_gripper/gap_requested", tick.t_ns, [tick.gap_requested[side]])
+            outlet.publish(
+                f"{side}_gripper/gap_requested", tick.t_ns, np.array([tick.gap_requested[side]])
+            )
         sent = tick.command.arm(side)
         if sent is not None:
             outlet.publish(f"{side}_arm/q_sent", tick.t_ns, sent.q)
-            outlet.publish(f"{side}_gripper/gap_sent", tick.t_ns, [sent.gripper])
+            outlet.publish(f"{side}_gripper/gap_sent", tick.t_ns, np.array([sent.gripper]))

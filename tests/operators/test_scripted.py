@@ -8,36 +8,36 @@ from functools import cache
 import numpy as np
 import pytest
 
+from app.rollout.arena import Arena, ScriptedDriver
 from devices import plugins
 from devices.errors import ConfigError
 from devices.leader import Observation
 from devices.leaders.scripted import ScriptedLeader
 from devices.pose import Pose
-from tests.benchmarks.operator_success import Bench, wilson
 
 
 @pytest.fixture(scope="module")
-def bench() -> Callable[[str], Bench]:
-    return cache(Bench)
+def arena() -> Callable[[str], Arena]:
+    return cache(Arena)
 
 
 @pytest.mark.parametrize(
     ("scene", "seed"), [("wipe", 11), ("peel", 12), ("lift", 13), ("drawer", 14)]
 )
-def test_it_completes_the_scene(bench: Callable[[str], Bench], scene: str, seed: int) -> None:
-    trial = bench(scene).run(seed)
+def test_it_completes_the_scene(arena: Callable[[str], Arena], scene: str, seed: int) -> None:
+    trial = arena(scene).run(ScriptedDriver(scene), seed)
     assert trial.success and trial.finished, trial
     assert not trial.interventions, "a careful hand gives the guard nothing to do"
 
 
-def test_touch_copes_with_a_cucumber_that_moves(bench: Callable[[str], Bench]) -> None:
-    trial = bench("peel").run(3, perturb="moved_before_contact")
+def test_touch_copes_with_a_cucumber_that_moves(arena: Callable[[str], Arena]) -> None:
+    trial = arena("peel").run(ScriptedDriver("peel"), 3, perturb="moved_before_contact")
     assert trial.success and trial.perturbed_s is not None, trial
 
 
-def test_an_unknown_perturbation_is_refused(bench: Callable[[str], Bench]) -> None:
+def test_an_unknown_perturbation_is_refused(arena: Callable[[str], Arena]) -> None:
     with pytest.raises(ConfigError, match="moved_before_contact"):
-        bench("peel").run(0, perturb="eaten")
+        arena("peel").run(ScriptedDriver("peel"), 0, perturb="eaten")
 
 
 def test_an_unknown_scene_is_refused_by_name() -> None:
@@ -46,9 +46,9 @@ def test_an_unknown_scene_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("scene", plugins.names("operators"))
-def test_hands_are_smooth_and_slow(bench: Callable[[str], Bench], scene: str) -> None:
+def test_hands_are_smooth_and_slow(arena: Callable[[str], Arena], scene: str) -> None:
     """The hand's own motion over the first seconds, before anything is touched."""
-    world = bench(scene).world
+    world = arena(scene).world
     world.reset(0)
     leader = ScriptedLeader(scene)
     before: dict[str, Pose] = {}
@@ -67,9 +67,9 @@ def test_hands_are_smooth_and_slow(bench: Callable[[str], Bench], scene: str) ->
     assert before, "no hand ever took hold"
 
 
-def test_blind_hands_do_not_feel(bench: Callable[[str], Bench]) -> None:
+def test_blind_hands_do_not_feel(arena: Callable[[str], Arena]) -> None:
     """The same sights with other forces move a blind operator in the same way."""
-    world = bench("wipe").world
+    world = arena("wipe").world
     world.reset(0)
     sights = [world.observation(round(k * 4e6)) for k in range(900)]
     numb, hurt = ScriptedLeader("wipe", touch=False), ScriptedLeader("wipe", touch=False)
@@ -88,8 +88,8 @@ def test_blind_hands_do_not_feel(bench: Callable[[str], Bench]) -> None:
         np.testing.assert_array_equal(a.right.pose.to_array(), b.right.pose.to_array())
 
 
-def test_it_begins_anew_after_a_reset(bench: Callable[[str], Bench]) -> None:
-    world = bench("drawer").world
+def test_it_begins_anew_after_a_reset(arena: Callable[[str], Arena]) -> None:
+    world = arena("drawer").world
     world.reset(0)
     leader = ScriptedLeader("drawer")
     for k in range(10):
@@ -101,9 +101,3 @@ def test_it_begins_anew_after_a_reset(bench: Callable[[str], Bench]) -> None:
     )
     reading = leader.read(jumped)
     assert reading is not None and reading.right is not None and not reading.right.clutch
-
-
-def test_wilson_interval_holds_the_rate() -> None:
-    low, high = wilson(47, 50)
-    assert 0.83 < low < 0.94 < high < 0.99
-    assert wilson(0, 10)[0] == 0.0 and wilson(10, 10)[1] == 1.0

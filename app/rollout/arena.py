@@ -1,0 +1,246 @@
+"""One simulated scene, built once, for many rollouts on a clock that is stepped.
+
+The way is that of the station: observation → driver → clutch mapping → inverse kinematics → guard →
+simulated robot, at 250 Hz of simulated time. What differs is that nobody waits for real time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from app.runtime.hands import command_specs, publish_commands
+from devices import plugins
+from devices.clock import FakeClock
+from devices.errors import ConfigError
+from devices.guard import Measured
+from devices.leader import LeaderInput, Observation
+from devices.leaders.scripted import ScriptedLeader
+from devices.mapping.chain import CONTROL_HZ, DriveChain
+from devices.sim.build import build_for
+from devices.sim.scene import Scene
+from devices.sim.world import World
+from devices.stream import FloatArray, Sample, StreamSpec
+
+CONTACT_N = 0.5
+"""A wrist that feels more than this has made contact [N]."""
+
+BEFORE_S = 1.0
+"""A perturbation "before contact" strikes this long after the start [s]."""
+
+AFTER_S = 2.0
+"""A perturbation "after contact" strikes this long after the first touch [s]."""
+
+_STEPS = round(1000 / CONTROL_HZ)
+
+
+class Driver(Protocol):
+    """Who drives a rollout: a script, or a policy.
+
+    Attributes:
+        name: What it is called in results.
+        finished: Whether it has nothing more to do.
+    """
+
+    name: str
+
+    @property
+    def finished(self) -> bool: ...
+
+    def start(self, seed: int) -> None:
+        """Before a rollout. `seed` makes what the driver draws repeatable."""
+        ...
+
+    def hear(self, samples: Sequence[Sample]) -> None:
+        """What the station's streams have told since the last tick."""
+        ...
+
+    def read(self, observation: Observation) -> LeaderInput | None:
+        """As `devices.leader.Leader.read`."""
+        ...
+
+
+class Sink(Protocol):
+    """Where the samples of a rollout go."""
+
+    def publish(self, stream: str, t_ns: int, data: FloatArray) -> None: ...
+    def event(self, kind: str, text: str, t_ns: int) -> None: ...
+
+
+class ScriptedDriver:
+    """A scripted operator (`teledeck.operators`).
+
+    Args:
+        scene: Whose operator.
+        touch: Whether it reacts to what it feels.
+    """
+
+    def __init__(self, scene: str, touch: bool = True) -> None:
+        self.name = "scripted" if touch else "scripted-blind"
+        self._leader = ScriptedLeader(scene, touch=touch)
+
+    @property
+    def finished(self) -> bool:
+        return self._leader.finished
+
+    def start(self, seed: int) -> None:
+        self._leader.connect()
+
+    def hear(self, samples: Sequence[Sample]) -> None:
+        """Scripts look at observations only."""
+
+    def read(self, observation: Observation) -> LeaderInput | None:
+        return self._leader.read(observation)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One rollout.
+
+    Attributes:
+        seed: Of the scene's reset.
+        success: Whether the task was done at the end.
+        progress: 0 ... 1 at the end.
+        best: Largest progress on the way.
+        sim_s, wall_s: How long it took [s].
+        peak_n: Largest force at a wrist [N].
+        contact_s: When a wrist first touched something [s], None for never.
+        finished: Whether the driver came to its end in time.
+        perturbed_s: When the perturbation struck [s], None for never.
+        interventions: Ticks at which the guard did not let something through, by kind.
+    """
+
+    seed: int
+    success: bool
+    progress: float
+    best: float
+    sim_s: float
+    wall_s: float
+    peak_n: float
+    contact_s: float | None
+    finished: bool
+    perturbed_s: float | None
+    interventions: dict[str, int] = field(default_factory=dict)
+
+
+def perturbation(scene: Scene, name: str | None) -> str | None:
+    """The scene's own name of a perturbation; "after-contact" means "moved_after_contact".
+
+    Raises:
+        ConfigError: For a name that the scene does not know.
+    """
+    if name is None or name in ("", "none"):
+        return None
+    plain = name.replace("-", "_")
+    for known in scene.perturbations:
+        if plain in (known, known.removeprefix("moved_")):
+            return known
+    raise ConfigError(
+        f"Scene '{scene.name}' has no perturbation '{name}'", allowed=scene.perturbations
+    )
+
+
+class Arena:
+    """A scene and a robot in it.
+
+    Args:
+        scene: A `teledeck.scenes` plug-in.
+        robot: A `teledeck.robots` plug-in.
+    """
+
+    def __init__(self, scene: str, robot: str = "openarm_v2") -> None:
+        self.robot = plugins.load("robots", robot)()
+        self.scene: Scene = plugins.load("scenes", scene)()
+        self.model = build_for(self.robot, self.scene, "minimal")
+        self.clock = FakeClock()
+        self.world = World(self.robot, self.scene, seed=0, clock=self.clock, model=self.model)
+        self.chain = DriveChain(self.robot, self.clock)
+
+    @property
+    def specs(self) -> tuple[StreamSpec, ...]:
+        """All streams that a sink gets."""
+        return (*self.world.specs, *command_specs(CONTROL_HZ))
+
+    def run(
+        self,
+        driver: Driver,
+        seed: int,
+        *,
+        perturb: str | None = None,
+        limit_s: float = 60.0,
+        hold_s: float = np.inf,
+        sink: Sink | None = None,
+    ) -> Outcome:
+        """One rollout from a seeded reset until the driver has finished.
+
+        Args:
+            driver: Who drives.
+            seed: Of the scene's reset, and of the driver.
+            perturb: Name of a perturbation, or None. One "before contact" strikes 1 s after the
+                start, every other one 2 s after the first touch.
+            limit_s: Longest rollout [s].
+            hold_s: End when the task has been done for so long [s]; for drivers without an end.
+            sink: Gets every sample, if any.
+        """
+        world, clock, chain = self.world, self.clock, self.chain
+        perturb = perturbation(self.scene, perturb)
+        world.reset(seed)
+        chain.start(self.robot.home, world.observation(clock.now_ns()).gripper)
+        driver.start(seed)
+        began, ticks, peak, best, done_s = time.perf_counter(), 0, 0.0, 0.0, 0.0
+        contact_s: float | None = None
+        perturbed_s: float | None = None
+        interventions: dict[str, int] = {}
+        while not driver.finished and ticks < limit_s * CONTROL_HZ and done_s < hold_s:
+            now_s = ticks / CONTROL_HZ
+            observation = world.observation(clock.now_ns())
+            force = max(float(np.linalg.norm(w[:3])) for w in observation.wrench.values())
+            peak, best = max(peak, force), max(best, observation.progress)
+            if contact_s is None and force > CONTACT_N:
+                contact_s = now_s
+            if perturb is not None and perturbed_s is None and now_s >= _due(perturb, contact_s):
+                world.perturb(perturb)
+                perturbed_s = now_s
+                if sink is not None:
+                    sink.event("scene", f"Perturbed: {perturb}", clock.now_ns())
+            reading = driver.read(observation)
+            tick = chain.tick(reading, Measured(observation.wrench))
+            for one in tick.interventions:
+                interventions[one.kind] = interventions.get(one.kind, 0) + 1
+            world.command(tick.command)
+            world.step(_STEPS)
+            samples = world.collect()
+            if sink is not None:
+                for sample in samples:
+                    sink.publish(sample.stream, sample.t_ns, sample.data)
+                publish_commands(sink, reading, tick)
+            driver.hear(samples)
+            done = self.scene.success(world.model, world.data)
+            done_s = done_s + 1 / CONTROL_HZ if done else 0.0
+            clock.advance_s(1 / CONTROL_HZ)
+            ticks += 1
+        progress = self.scene.progress(world.model, world.data)
+        return Outcome(
+            seed=seed,
+            success=self.scene.success(world.model, world.data),
+            progress=round(progress, 4),
+            best=round(max(best, progress), 4),
+            sim_s=round(ticks / CONTROL_HZ, 3),
+            wall_s=round(time.perf_counter() - began, 3),
+            peak_n=round(peak, 2),
+            contact_s=contact_s,
+            finished=driver.finished,
+            perturbed_s=perturbed_s,
+            interventions=interventions,
+        )
+
+
+def _due(perturb: str, contact_s: float | None) -> float:
+    """When a perturbation strikes [s]."""
+    if "before" in perturb:
+        return BEFORE_S
+    return np.inf if contact_s is None else contact_s + AFTER_S

@@ -1,0 +1,80 @@
+"""A batch: the same starts for all, resumed where it was, side by side as in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.evaluate import BOOK, evaluate
+from app.rollout.room import Batch
+from datasets.dataset import Dataset
+from datasets.reader import Episode
+from devices.errors import ConfigError, PolicyError
+from policies.evaluation.trials import TrialBook
+
+
+def batch(out: Path, *policies: str, seeds: tuple[int, ...] = (1,), **more: object) -> Batch:
+    return Batch(policies or ("scripted",), "drawer", "", seeds, str(out), **more)  # type: ignore[arg-type]
+
+
+def test_a_batch_is_resumed_where_it_was(tmp_path: Path) -> None:
+    said: list[str] = []
+    evaluate(batch(tmp_path, seeds=(1,)), workers=1, say=said.append)
+    before = (tmp_path / BOOK).read_bytes()
+    evaluate(batch(tmp_path, seeds=(1, 2)), workers=1, say=said.append)
+    after = (tmp_path / BOOK).read_bytes()
+    assert after.startswith(before) and after.count(b"\n") == 2
+    assert any("1 of 2 rollouts are there" in line for line in said)
+    assert all(trial.verdict == "success" for trial in TrialBook(tmp_path / BOOK))
+
+
+def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
+    policies = ("scripted", "scripted-blind")
+    for name, workers in (("one", 1), ("two", 2)):
+        run = batch(tmp_path / name, *policies, seeds=(3, 4), limit_s=2.0)
+        evaluate(run, workers=workers, say=lambda _: None)
+
+    def facts(name: str) -> set[tuple[object, ...]]:
+        book = TrialBook(tmp_path / name / BOOK)
+        return {(t.policy, t.seed, t.verdict, t.score, t.seconds, t.peak_n) for t in book}
+
+    assert facts("one") == facts("two") and len(facts("one")) == 4
+
+
+def test_a_kept_rollout_is_an_ordinary_episode(tmp_path: Path) -> None:
+    evaluate(batch(tmp_path, keep=True, limit_s=1.0), workers=1, say=lambda _: None)
+    (trial,) = TrialBook(tmp_path / BOOK)
+    dataset = Dataset.open(tmp_path / "rollouts")
+    with Episode.open(dataset.episode_path(trial.uid)) as episode:
+        assert episode.start["seed"] == 1 and episode.start["leader"] == "scripted"
+        assert len(episode["sim/state"]) == 500 and len(episode["right_arm/q_sent"]) == 250
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"policies": ("nowhere",)}, "scripted-blind"),
+        ({"scene": "wype"}, "wipe"),
+        ({"perturb": "eaten"}, "moved_after_contact"),
+    ],
+)
+def test_what_is_unknown_is_refused_by_name(
+    tmp_path: Path, change: dict[str, object], names: str
+) -> None:
+    fields = {
+        "policies": ("scripted",),
+        "scene": "drawer",
+        "perturb": "",
+        "seeds": (1,),
+        "out": str(tmp_path),
+    }
+    with pytest.raises(ConfigError, match=names):
+        evaluate(Batch(**{**fields, **change}), say=lambda _: None)  # type: ignore[arg-type]
+
+
+def test_a_worker_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)\n")
+    with pytest.raises(PolicyError, match="status 3"):
+        evaluate(batch(tmp_path / "out", seeds=(1, 2)), workers=2, say=lambda _: None)
