@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         help="who drives a headless collection; scripted-blind ignores touch",
     )
     collect.add_argument("-n", type=_positive, default=1, metavar="N", help="takes (default 1)")
+    collect.add_argument(
+        "--fast",
+        action="store_true",
+        help="with --headless: in simulated time, as fast as the machine can, without pictures",
+    )
     collect.add_argument("--perturb", metavar="NAME", help="disturb each take (see the scene)")
     collect.set_defaults(command=_collect)
 
@@ -207,6 +212,16 @@ def _collect(options: argparse.Namespace) -> int:
         from app.launch import open_window
 
         return open_window(_station(options), _dataset(options))
+    if options.fast:
+        from app.fast_collect import fast_collect
+
+        return fast_collect(
+            _station(options),
+            _dataset(options),
+            takes=options.n,
+            touch=options.operator == "scripted",
+            perturb=options.perturb,
+        )
     from app.headless import collect
 
     return collect(

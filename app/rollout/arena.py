@@ -6,11 +6,14 @@ simulated robot, at 250 Hz of simulated time. What differs is that nobody waits 
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+import mujoco
 import numpy as np
 
 from app.runtime.hands import command_specs, publish_commands
@@ -164,6 +167,13 @@ class Arena:
     def specs(self) -> tuple[StreamSpec, ...]:
         """All streams that a sink gets."""
         return (*self.world.specs, *command_specs(CONTROL_HZ))
+
+    def compiled(self) -> bytes:
+        """The scene's model as MuJoCo stores it, to draw rollouts again later."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.mjb"
+            mujoco.mj_saveModel(self.model, str(path), None)
+            return path.read_bytes()
 
     def run(
         self,
