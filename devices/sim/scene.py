@@ -75,6 +75,13 @@ class Scene(Protocol):
         """What the scene knows about its objects: privileged, for scripted operators."""
         ...
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[np.float64]:
+        """What an eye would tell of the scene, as numbers of a fixed count: place and heading of
+        the objects and what can be seen of their state, never hidden height, weight or softness.
+        Poses are (x, y, z, qw, qx, qy, qz) in the world [m]. Recorded as `scene/glance`: the
+        low-dimensional stand-in for a camera."""
+        ...
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         """How far the task is done, 0 ... 1."""
         ...

@@ -213,6 +213,7 @@ class World:
             if k % PROGRESS_EVERY == 0:
                 done = [self.scene.progress(model, data), float(self.scene.success(model, data))]
                 self._tell("scene/progress", t_ns, np.array(done))
+                self._tell("scene/glance", t_ns, self.scene.glance(model, data))
         if data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number:
             raise DeviceError(
                 f"The simulation of scene '{self.scene.name}' became unstable",
@@ -380,6 +381,15 @@ class World:
             ),
             StreamSpec(
                 "scene/progress", (2,), "float64", "1", "", rate / PROGRESS_EVERY, kind="scene"
+            ),
+            StreamSpec(
+                "scene/glance",
+                self.scene.glance(self.model, self.data).shape,
+                "float64",
+                "mixed",
+                "world",
+                rate / PROGRESS_EVERY,
+                kind="scene",
             ),
         ]
         return tuple(specs)

@@ -51,6 +51,20 @@ def test_it_starts_undone_and_stays_so_untouched(make_world: MakeWorld, name: st
 
 
 @pytest.mark.parametrize("name", SCENES)
+def test_a_glance_has_one_shape_and_no_hidden_height(make_world: MakeWorld, name: str) -> None:
+    world = make_world(name, 1)
+    first = world.scene.glance(world.model, world.data)
+    surface = world.scene.observe(world.model, world.data).get("surface")
+    other = make_world(name, 2)
+    second = other.scene.glance(other.model, other.data)
+    assert first.shape == second.shape and first.ndim == 1
+    assert np.isfinite(first).all() and not np.array_equal(first, second)
+    if surface is not None:
+        assert not np.isclose(first[2], surface[2], atol=1e-5), "the eye misjudges the height"
+        np.testing.assert_allclose(first[:2], surface[:2], atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SCENES)
 def test_an_unknown_perturbation_is_refused_by_name(make_world: MakeWorld, name: str) -> None:
     world = make_world(name, 0)
     before = world.state_vector()

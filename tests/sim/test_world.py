@@ -59,7 +59,7 @@ def test_the_specs_are_the_contracts_table(make_world: WorldMaker) -> None:
     specs = {spec.name: spec for spec in make_world().specs}
     for name, (shape, dtype, rate) in TABLE.items():
         assert (specs[name].shape, specs[name].dtype, specs[name].rate_hz) == (shape, dtype, rate)
-    assert set(specs) == {*TABLE, "sim/state"}
+    assert set(specs) == {*TABLE, "sim/state", "scene/glance"}
 
 
 def test_samples_come_at_their_rates_with_their_shapes(make_world: WorldMaker) -> None:

@@ -66,6 +66,10 @@ class Bottle:
             "turn": np.array([self._turn(data)]),
         }
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[np.float64]:
+        """Pose of the cap, shape (7,)."""
+        return self.observe(model, data)["cap"]
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         return float(np.clip(self._turn(data) / _GOAL, 0.0, 1.0))
 

@@ -67,6 +67,10 @@ class Drawer:
         handle[3:] = drawer.xquat
         return {"handle": handle, "opening": np.array([self._opening(data)])}
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[np.float64]:
+        """Pose of the handle, shape (7,)."""
+        return self.observe(model, data)["handle"]
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         return float(np.clip(self._opening(data) / _OPEN, 0.0, 1.0))
 

@@ -226,6 +226,12 @@ class Lift:
             "force_band": np.array(self.force_band),
         }
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> FloatArray:
+        """Cup as the eye places it (7,) and its radius as it is judged [m], shape (8,)."""
+        seen = data.joint("cup_free").qpos.copy()
+        seen[1] += data.userdata[_SEEN_Y]
+        return np.append(seen, data.userdata[_SEEN_RADIUS])
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         raised = 1.0 if self._held(data) else np.clip(self._raised(data) / _RAISED, 0.0, 1.0)
         done = 0.7 * raised + 0.3 * min(1.0, data.userdata[_HELD_S] / _HOLD_S)

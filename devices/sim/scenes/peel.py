@@ -200,6 +200,14 @@ class Peel:
             "force_band": np.array(self.force_band),
         }
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> FloatArray:
+        """Cucumber as it is seen (7,), then the share of each lane that is peeled, shape
+        (7 + LANES,)."""
+        body = stage.pose(data, _STAGE)
+        seen = stage.seen_from_above(body, data.userdata[_SEEN_Z]).to_array()
+        cells = data.userdata[_CELLS:].reshape(LANES, CELLS)
+        return np.concatenate([seen, (cells > 0).mean(axis=1)])
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         return min(1.0, _longest(data.userdata[_CELLS:].reshape(LANES, CELLS)) / _LONGEST)
 

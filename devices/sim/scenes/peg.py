@@ -76,6 +76,10 @@ class Peg:
             "depth": np.array([self._depth(data)]),
         }
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[np.float64]:
+        """Poses of peg and socket, shape (14,)."""
+        return np.concatenate([self.observe(model, data)[name] for name in ("peg", "socket")])
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         """Half for carrying the peg over the hole, half for how deep it is in."""
         depth = self._depth(data)

@@ -70,6 +70,10 @@ class Valve:
             "angle": np.array([self._angle(data)]),
         }
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[np.float64]:
+        """Poses of lever and axis, shape (14,)."""
+        return np.concatenate([self.observe(model, data)[name] for name in ("grip", "axis")])
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         return float(np.clip(self._angle(data) / _GOAL, 0.0, 1.0))
 

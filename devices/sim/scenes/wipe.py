@@ -224,6 +224,17 @@ class Wipe:
             "force_band": np.array(self.force_band),
         }
 
+    def glance(self, model: mujoco.MjModel, data: mujoco.MjData) -> FloatArray:
+        """Board as it is seen (7,), then the share of ink in a grid of 2 (along its x) by 8 cells
+        (along its y), row-major, shape (23,)."""
+        board, marks = stage.pose(data, _BOARD), self._writing(data)
+        seen = stage.seen_from_above(board, data.userdata[_SEEN_Z]).to_array()
+        row = (marks[:, 0] > 0).astype(int)
+        column = np.clip((marks[:, 1] / _WORD + 0.5) * 8, 0, 7).astype(int)
+        ink = np.zeros((2, 8))
+        np.add.at(ink, (row, column), np.minimum(data.userdata[_INK : _INK + len(marks)], 1.0))
+        return np.concatenate([seen, ink.ravel() / (len(marks) / 16)])
+
     def progress(self, model: mujoco.MjModel, data: mujoco.MjData) -> float:
         ink = data.userdata[_INK : _INK + len(self._writing(data))]
         return float(1.0 - np.minimum(ink, 1.0).mean())
