@@ -145,6 +145,7 @@ class UsbMarkerCamera:
         self._open = open_capture or _open_v4l2
         self._capture: Capture | None = None
         self._retry_ns = 0
+        self._problem: DeviceError | None = None
 
     def connect(self) -> None:
         if self._capture is not None:
@@ -169,18 +170,18 @@ class UsbMarkerCamera:
 
     def read(self) -> tuple[int, npt.NDArray[np.uint8]] | None:
         if self._capture is None:
-            now = self._clock.now_ns()
-            if now < self._retry_ns:
-                raise self._away()
-            self._retry_ns = now + _RETRY_NS
-            self.connect()
+            self._come_back()
         assert self._capture is not None
         came, picture = self._capture.read()
         t_ns = self._clock.now_ns() - self.latency_ns
         if not came or picture is None:
             self.close()
             self._retry_ns = self._clock.now_ns() + _RETRY_NS
-            raise self._away()
+            self._problem = DeviceError(
+                f"The {self.kind.title} '{self.identity}' gives no pictures any more",
+                next_step="Plug it in again; it comes back by itself, at any socket",
+            )
+            raise self._problem
         return t_ns, self._checked(picture)
 
     def close(self) -> None:
@@ -188,11 +189,18 @@ class UsbMarkerCamera:
         if capture is not None:
             capture.release()
 
-    def _away(self) -> DeviceError:
-        return DeviceError(
-            f"The {self.kind.title} '{self.identity}' gives no pictures any more",
-            next_step="Plug it in again; it comes back by itself, at any socket",
-        )
+    def _come_back(self) -> None:
+        """Open it, trying once a second; in between the last error is told again."""
+        now, last = self._clock.now_ns(), self._problem
+        if last is not None and now < self._retry_ns:
+            raise DeviceError(last.what, allowed=last.allowed, next_step=last.next_step)
+        self._retry_ns = now + _RETRY_NS
+        try:
+            self.connect()
+        except DeviceError as error:
+            self._problem = error
+            raise
+        self._problem = None
 
     def _checked(self, picture: Any) -> npt.NDArray[np.uint8]:
         """RGB of 640 x 480 out of the camera's BGR."""

@@ -1,4 +1,4 @@
-"""Dots and grids: which dot is which marker of a gel at rest, and how the gel lies in the picture."""
+"""Which dot is which marker of a gel at rest, and how the gel lies in the picture."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def fit_grid(dots: Dots, kind: SensorKind) -> Grid | Refused:
     return _grid(dots, places, place, kind)
 
 
-def _grid(
-    dots: Dots, places: FloatArray, place: FloatArray, kind: SensorKind
-) -> Grid | Refused:
+def _grid(dots: Dots, places: FloatArray, place: FloatArray, kind: SensorKind) -> Grid | Refused:
     node, near = _nearest((places - place[2]) @ np.linalg.inv(place[:2]), kind)
     fitted = np.column_stack([kind.nodes, np.ones(kind.count)]) @ place
     index = (node @ [1, kind.columns]).astype(int)

@@ -1,8 +1,8 @@
 """Marker offsets as a few numbers: the published transforms, and our own.
 
-A transform is a mean and orthonormal columns over the flat offsets [x0, y0, x1, y1, ...], row-major,
-each a fraction of the picture: `embedding = (offsets - mean) @ matrix`. The published ones
-(Reactive Diffusion Policy; 28,165 pictures of hands pressing 20 objects) have 15 columns.
+A transform is a mean and orthonormal columns over the flat offsets [x0, y0, x1, y1, ...],
+row-major, each a fraction of the picture: `embedding = (offsets - mean) @ matrix`. The published
+ones (Reactive Diffusion Policy; 28,165 pictures of hands pressing 20 objects) have 15 columns.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def load(path: Path, kind: SensorKind) -> Transform:
     else:
         _check_file(path)
         name, matrix, mean = _npz(path)
-        if kind_named(name) is not kind:
+        if kind_named(name).name != kind.name:
             raise ConfigError(
                 f"The transform in {path} is of a '{name}', not of a '{kind.name}'",
                 next_step="Name the transform of this sensor",

@@ -81,7 +81,6 @@ class MarkerSensor:
                 rest stays as it was.
         """
         try:
-            self._camera.connect() if self._pictures == 0 else None
             taken = self._camera.read()
         except DeviceError:
             self._connected = False
@@ -144,7 +143,7 @@ class MarkerSensor:
         if rest.off > _OFF * min(self.kind.pitch):
             return (
                 f"The gel lies {rest.off:.0f} px off its usual place. "
-                "Seat it, or set its first marker in the station file."
+                "Seat it as the sensor's manual says, and re-zero."
             )
         if rest.orientation == "upside_down":
             return "The gel is upside down. Take it out, turn it by half a turn, and re-zero."

@@ -75,9 +75,7 @@ class SimulatedCamera:
             return None
         self._drawn_ns, field = newest
         self._next_ns = max(self._next_ns + self._period_ns, now + self._period_ns // 2)
-        return self._drawn_ns, self._pictures.draw(
-            self._gel.offsets(field), self._gel.depth(field)
-        )
+        return self._drawn_ns, self._pictures.draw(self._gel.offsets(field), self._gel.depth(field))
 
     def close(self) -> None:
         """Nothing is held."""
