@@ -54,7 +54,7 @@ class Gel:
         columns = _linear(
             (np.arange(kind.columns) + 0.5) / kind.columns * pad.columns - 0.5, pad.columns
         )
-        return np.kron(rows, columns)
+        return np.asarray(np.kron(rows, columns), dtype=np.float64)
 
     @cached_property
     def _scale(self) -> FloatArray:

@@ -109,9 +109,9 @@ def _shifts(places: FloatArray, kind: SensorKind) -> FloatArray:
 def _nearest(places: FloatArray, kind: SensorKind) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """The node next to each place, and whether it is near and on the grid."""
     node = np.rint(places)
-    near = (np.abs(places - node) <= _NEAR).all(axis=1)
-    near &= (node >= 0).all(axis=1) & (node < [kind.columns, kind.rows]).all(axis=1)
-    return node, near
+    near = np.abs(places - node) <= _NEAR
+    near &= (node >= 0) & (node < [kind.columns, kind.rows])
+    return node, np.asarray(near.all(axis=1))
 
 
 def _orientation(middle: FloatArray, kind: SensorKind) -> tuple[Orientation, float]:

@@ -82,7 +82,7 @@ class DotFinder:
         """
         if picture.shape != (PICTURE[1], PICTURE[0], 3) or picture.dtype != np.uint8:
             return Refused(f"picture of {picture.shape} {picture.dtype}, not (480, 640, 3) uint8")
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         rough = self._candidates(grey)
         if len(rough) < self.kind.fewest:
             return self._too_few(len(rough))

@@ -89,7 +89,7 @@ def test_motion_is_followed_beyond_half_a_pitch(kind: SensorKind, seed: int) -> 
     random = np.random.default_rng(seed)
     field = FIELDS["shift"](kind, random) + 0.3 * smooth(kind, random)
     tracker = zeroed(kind)
-    far = 0.65  # more would take the outer markers out of the region that is searched
+    far = 0.65  # more would take the outer markers out of the region that is searched (0.7)
     for phase in np.linspace(0, 2 * np.pi, 25):
         pixels = in_pixels(field, kind, far / 1.3 * np.sin(phase))
         markers = seen(tracker.track(painter(kind).draw(fractions(pixels)), 0))
