@@ -113,11 +113,11 @@ def test_it_is_opened_by_identity_whatever_the_order(usb: FakeUsb) -> None:
 
 def test_an_absent_camera_is_named_with_those_that_are_there(usb: FakeUsb) -> None:
     usb.plug(OTHER, "video0")
-    with pytest.raises(DeviceError, match=f"'{MINI}' is not plugged in.*{OTHER}.*Plug it in"):
+    with pytest.raises(DeviceError, match=rf"'{MINI}' is not plugged in.*{OTHER}.*Plug it in"):
         camera(usb, FakeClock()).connect()
     usb.plug(MINI, "video2")
     usb.busy = True
-    with pytest.raises(DeviceError, match="does not open.*Close the program"):
+    with pytest.raises(DeviceError, match=r"does not open.*Close the program"):
         camera(usb, FakeClock()).connect()
 
 
@@ -133,7 +133,7 @@ def test_unplugged_and_plugged_in_elsewhere_it_comes_back(usb: FakeUsb) -> None:
     device = camera(usb, clock)
     assert device.read() is not None
     usb.unplug("video0")
-    with pytest.raises(DeviceError, match="no pictures any more.*Plug it in again"):
+    with pytest.raises(DeviceError, match=r"no pictures any more.*Plug it in again"):
         device.read()
     usb.plug(OTHER, "video0")  # another one takes its place
     for _ in range(30):
@@ -154,7 +154,7 @@ def test_a_camera_that_does_not_open_is_tried_once_a_second(usb: FakeUsb) -> Non
     clock = FakeClock()
     device = camera(usb, clock)
     for _ in range(100):
-        with pytest.raises(DeviceError, match="does not open"):
+        with pytest.raises(DeviceError, match=r"does not open"):
             device.read()
         clock.advance_s(0.0301)
     assert 3 <= len(usb.opened) <= 4
