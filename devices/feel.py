@@ -10,13 +10,14 @@ Both end here, as the same numbers in the pad's frame:
 In the plane both ways are one: a field becomes marker offsets by `MarkerModel`, and offsets become
 metres by the markers' pitch. Pressing depth differs. From forces it is a spring bed: the layer
 gives way by h p / 3G where the pressure p acts (simple compression of a layer of the thickness h,
-shear modulus G), at most by h. From markers it is the growth of the area between neighbours, because the gel
-keeps its volume: where its face spreads, it gets thinner. That is a relative depth; it is scaled
-to the spring bed by `DEPTH_PER_GROWTH`, fitted on simulated presses (tests/feel).
+shear modulus G), at most by h. From markers it is the growth of the area between neighbours,
+because the gel keeps its volume: where its face spreads, it gets thinner. That is a relative depth;
+it is scaled to the spring bed by `DEPTH_PER_GROWTH`, fitted on simulated presses (tests/feel).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -259,7 +260,7 @@ class SlipWatch:
 
     def __init__(self, limits: FeelLimits) -> None:
         self._limits = limits
-        self._before: list[tuple[int, FloatArray]] = []
+        self._before: deque[tuple[int, FloatArray]] = deque()
         self._left_behind = 0.0
         self._t_ns = 0
 
@@ -282,23 +283,29 @@ class SlipWatch:
         self._left_behind *= max(0.0, 1.0 - fade)
         self._t_ns = t_ns
         counts = float(np.clip(4.0 * used - 1.0, 0.0, 1.0))
-        hint = counts * self._edges(t_ns, pressure, moved)
-        self._left_behind = max(self._left_behind, hint)
+        self._remember(t_ns, moved)
+        if counts > 0.0:
+            self._left_behind = max(self._left_behind, counts * self._edges(pressure, moved))
         return max(used, self._left_behind)
 
-    def _edges(self, t_ns: int, pressure: FloatArray, moved: FloatArray) -> float:
+    def _remember(self, t_ns: int, moved: FloatArray) -> None:
         before = self._before
-        before.append((t_ns, moved[:, :2].copy()))
+        before.append((t_ns, moved))
         while len(before) > 2 and t_ns - before[1][0] >= self.WINDOW_NS:
-            before.pop(0)
-        most = float(pressure.max())
-        if len(before) < 2 or most <= 0.0 or t_ns - before[0][0] < self.WINDOW_NS // 2:
+            before.popleft()
+
+    def _edges(self, pressure: FloatArray, moved: FloatArray) -> float:
+        """How much of their expected motion the edges did not make, 0 ... 1."""
+        before, most = self._before, float(pressure.max())
+        if most <= 0.0 or before[-1][0] - before[0][0] < self.WINDOW_NS // 2:
             return 0.0
+        came = before[0][1][:, :2]
+        step = moved[:, :2] - came
+        if float(np.abs(pressure @ step).max()) < self._LEAST_MOVED / 2 * float(pressure.sum()):
+            return 0.0  # nothing moves: the usual case, told cheaply
         middle, edge = pressure > 0.6 * most, (pressure > 0.05 * most) & (pressure < 0.3 * most)
         if edge.sum() < 4:
             return 0.0
-        came = before[0][1]
-        step = moved[:, :2] - came
         middle_step, middle_came = step[middle].mean(axis=0), came[middle].mean(axis=0)
         edge_step, edge_came = step[edge].mean(axis=0), came[edge].mean(axis=0)
         size, way = float(np.hypot(*middle_step)), float(np.hypot(*middle_came))

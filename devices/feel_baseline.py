@@ -18,6 +18,8 @@ import numpy as np
 from devices.clock import NS_PER_S
 from devices.stream import FloatArray
 
+_GAP_NS = NS_PER_S // 60  # the gap is remembered this often, as the published rule does
+
 GraspState = Literal["open", "closing", "settling", "held"]
 
 
@@ -91,11 +93,14 @@ class GraspBaseline:
         gaps, rule = self._gaps, self._rule
         if gaps and t_ns < gaps[-1][0]:  # the clock of the stream began anew
             gaps.clear()
-        gaps.append((t_ns, gap))
+        if not gaps or t_ns - gaps[-1][0] >= _GAP_NS:
+            gaps.append((t_ns, gap))
         while len(gaps) > 1 and t_ns - gaps[1][0] >= rule.window_ns:
             gaps.popleft()
-        values = [one for _, one in gaps]
-        still = t_ns - gaps[0][0] >= rule.window_ns and max(values) - min(values) < rule.still_m
+        still = False
+        if t_ns - gaps[0][0] >= rule.window_ns:
+            values = [gap, *(one for _, one in gaps)]
+            still = max(values) - min(values) < rule.still_m
         if still and normal < rule.open_n:
             self._forget()
         elif self.state == "held":

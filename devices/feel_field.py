@@ -17,16 +17,16 @@ class FieldEstimator:
     """The most likely field behind marker offsets (linear Gaussian estimate; Tarantola, Inverse
     Problem Theory, section 3.2).
 
-    126 numbers cannot fix 189: pressure is seen only by how it squeezes gel aside. So something is
-    said beforehand: forces change smoothly over the face, shear and pressure are independent.
-    Compression that comes out negative is set to zero. On simulated presses of 0 to 20 N the total
-normal force is off by 2.4 N, the shear by less than 0.1 N (root mean square; tests/feel).
+    126 numbers cannot fix 189: pressure is seen only by how it squeezes gel aside. So something
+    is said beforehand: forces change smoothly over the face, shear and pressure are independent.
+    Compression that comes out negative is set to zero. On simulated presses of 0 to 20 N the
+    total normal force is off by 2.4 N, the shear by less than 0.1 N (root mean square).
 
     Attributes:
         gel: What forces do to markers.
-        smooth: Length over which forces change [m].
-        normal_n, shear_n: How large a taxel's forces are beforehand [N], standard deviation.
-        noise: Of an offset, standard deviation, as a fraction of the picture.
+            smooth: Length over which forces change [m].
+            normal_n, shear_n: How large a taxel's forces are beforehand [N], standard deviation.
+            noise: Of an offset, standard deviation, as a fraction of the picture.
     """
 
     gel: Gel

@@ -66,9 +66,7 @@ class PadFeel:
         moved = self._gel.deformation_of_field(field, offsets)
         return self._felt(t_ns, offsets, moved, field, load)
 
-    def feel_markers(
-        self, t_ns: int, offsets: FloatArray, valid: BoolArray | None = None
-    ) -> Felt:
+    def feel_markers(self, t_ns: int, offsets: FloatArray, valid: BoolArray | None = None) -> Felt:
         """Marker offsets (63, 2) [fraction of the picture] and which markers were seen (63,)."""
         self._last_offsets = offsets
         if self._zero_offsets is not None:
@@ -181,3 +179,10 @@ class HandFeel:
         """Pads whose sensor is gone say nothing any more; None means all."""
         for pad in self.pads if pads is None else pads:
             self._newest.pop(pad, None)
+
+
+def moment(gel: Gel, field: FieldArray) -> tuple[FloatArray, FloatArray]:
+    """Deformation (63, 3) [m] and reading (8,) of a field alone, without what came before: no
+    hysteresis, no slipping edges, no band, no baseline."""
+    felt = PadFeel(gel).feel_field(0, field)
+    return felt.deformation, HandFeel(()).row("", felt)

@@ -80,12 +80,8 @@ class PadPort:
             shapes["pca"] = ((COMPONENTS,), "float32", "1", "")
         self._rings: dict[str, RingWriter] = {}
         for name, (shape, dtype, unit, frame) in shapes.items():
-            spec = StreamSpec(
-                f"{pad}_pad/{name}", shape, dtype, unit, frame, rate_hz, kind="touch"
-            )
-            self._rings[name] = RingWriter(
-                child.run.ring(spec.name), spec, ring_capacity(spec)
-            )
+            spec = StreamSpec(f"{pad}_pad/{name}", shape, dtype, unit, frame, rate_hz, kind="touch")
+            self._rings[name] = RingWriter(child.run.ring(spec.name), spec, ring_capacity(spec))
 
     def publish(self, felt: Felt, shown: np.ndarray, row: np.ndarray) -> None:
         """One sample to all rings; what is drawn first."""
@@ -173,12 +169,8 @@ class TouchProcess:
             from app.runtime.touch_cameras import sensor_opener
 
             for pad in self._sensed:
-                opener = sensor_opener(
-                    pad, touch.sensors.get(pad, ""), gels[pad], child.run, clock
-                )
-                self._watchers[pad] = SensorWatcher(
-                    pad, opener, self._seen, touch.rate_hz, clock
-                )
+                opener = sensor_opener(pad, touch.sensors.get(pad, ""), gels[pad], child.run, clock)
+                self._watchers[pad] = SensorWatcher(pad, opener, self._seen, touch.rate_hz, clock)
 
     def _source_of(self, pad: str) -> str:
         if pad in self._touch.sensors:
@@ -262,9 +254,7 @@ class TouchProcess:
             self._publish(port, hand, felt, gap, wrist)
             came = True
 
-    def _publish(
-        self, port: PadPort, hand: HandFeel, felt: Felt, gap: float, wrist: float
-    ) -> None:
+    def _publish(self, port: PadPort, hand: HandFeel, felt: Felt, gap: float, wrist: float) -> None:
         hand.update({port.pad: felt}, gap, wrist, self._band)
         if self._embedding is not None:
             port.embedding = self._embedding.apply(felt.offsets)

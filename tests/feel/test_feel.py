@@ -278,5 +278,12 @@ def test_a_hand_with_one_pad_gone_takes_no_baseline() -> None:
         hand.update({"a": felt}, 0.02, 5.0, (2.0, 8.0))
     assert not hand.baseline.subtracts("a")
     assert hand.row("a", felt).tolist() == [
-        pytest.approx(15.0), 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0,
+        pytest.approx(15.0),
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        1.0,
+        0.0,
+        0.0,
     ]

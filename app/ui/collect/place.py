@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtGui import QResizeEvent
@@ -173,6 +174,14 @@ class CollectPlace(PlaceWidget):
         window = self.window()
         here = None if window is None else window.focusWidget()
         return "view" if here in (None, window, self.view) else None
+
+    def describe(self, state: UiState) -> UiState:
+        touch = self._session.touch
+        return replace(
+            state,
+            touch=touch is not None,
+            subtract_grasp=touch is not None and touch.baseline_on,
+        )
 
     def layers(self) -> frozenset[str]:
         return self._layers
