@@ -24,9 +24,9 @@ class FieldEstimator:
 
     Attributes:
         gel: What forces do to markers.
-            smooth: Length over which forces change [m].
-            normal_n, shear_n: How large a taxel's forces are beforehand [N], standard deviation.
-            noise: Of an offset, standard deviation, as a fraction of the picture.
+        smooth: Length over which forces change [m].
+        normal_n, shear_n: How large a taxel's forces are beforehand [N], standard deviation.
+        noise: Of an offset, standard deviation, as a fraction of the picture.
     """
 
     gel: Gel

@@ -79,7 +79,8 @@ class PadFeel:
         self, t_ns: int, offsets: FloatArray, moved: FloatArray, field: FieldArray, load: Load
     ) -> Felt:
         onset = self._contact.update(load.force)
-        slip = self._slip.update(t_ns, load, field[..., NORMAL].ravel(), moved)
+        pressure = np.asarray(field[..., NORMAL], dtype=np.float64).ravel()
+        slip = self._slip.update(t_ns, load, pressure, moved)
         return Felt(t_ns, offsets, moved, load, slip, self._contact.touching, onset)
 
     def rezero(self) -> None:

@@ -311,7 +311,7 @@ class TouchProcess:
         load = felt.load if felt is not None and live else None
         axes = None
         if self._axes is not None and port.embedding is not None and live:
-            axes = tuple(self._axes.read(port.embedding))
+            axes = self._axes.read(port.embedding)
         return PadReading(
             pad=port.pad,
             source=port.source,
@@ -327,7 +327,7 @@ class TouchProcess:
             rate_hz=port.rate_hz(now_ns),
             text=port.fault or ("" if live else "No fresh data"),
             axes=axes,
-            axes_error=None if self._axes is None else tuple(self._axes.error),
+            axes_error=None if self._axes is None else self._axes.error,
         )
 
     def _answer(self, request: Request) -> Reply:
