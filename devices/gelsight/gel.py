@@ -34,7 +34,7 @@ class Gel:
             field: Shape (7, 9, 3) [N].
         """
         offsets = self.model.offsets(field)
-        if self.kind is GELSIGHT_MINI:
+        if self.kind.name == GELSIGHT_MINI.name:
             return offsets
         return np.asarray((self._spread @ offsets) * self._scale)
 
@@ -44,7 +44,7 @@ class Gel:
         Smoothed compression; 1 is 0.5 N on a taxel. Only the shading of pictures depends on it.
         """
         load = gaussian_filter(np.asarray(field[..., NORMAL], dtype=np.float64), 1.0).ravel() / 0.5
-        return load if self.kind is GELSIGHT_MINI else np.asarray(self._spread @ load)
+        return load if self.kind.name == GELSIGHT_MINI.name else np.asarray(self._spread @ load)
 
     @cached_property
     def _spread(self) -> FloatArray:
@@ -54,7 +54,7 @@ class Gel:
         columns = _linear(
             (np.arange(kind.columns) + 0.5) / kind.columns * pad.columns - 0.5, pad.columns
         )
-        return np.kron(rows, columns)
+        return np.asarray(np.kron(rows, columns), dtype=np.float64)
 
     @cached_property
     def _scale(self) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Dots and grids: which dot is which marker of a gel at rest, and how the gel lies in the picture."""
+"""Which dot is which marker of a gel at rest, and how the gel lies in the picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.gelsight.kinds import PICTURE, SensorKind
-from devices.gelsight.markers import Refused
+from devices.gelsight.markers import Dots, Refused
 from devices.stream import FloatArray
 
 Orientation = Literal["upright", "upside_down", "mirrored"]
@@ -26,6 +26,7 @@ class Grid:
 
     Attributes:
         at: Markers [px], row-major, shape (N, 2); fitted where not found.
+        size: Their areas by weight [px^2], NaN where not found, shape (N,).
         found: Which were seen, shape (N,).
         residual: RMS distance of the found ones from an even grid [px].
         orientation: How the gel lies, as far as its place tells.
@@ -33,13 +34,14 @@ class Grid:
     """
 
     at: FloatArray
+    size: FloatArray
     found: npt.NDArray[np.bool_]
     residual: float
     orientation: Orientation
     off: float
 
 
-def fit_grid(dots: FloatArray, kind: SensorKind) -> Grid | Refused:
+def fit_grid(dots: Dots, kind: SensorKind) -> Grid | Refused:
     """Find the grid in a picture's dots.
 
     The grid may lie anywhere within about a pitch of its published place, a little turned and
@@ -47,11 +49,11 @@ def fit_grid(dots: FloatArray, kind: SensorKind) -> Grid | Refused:
     the true one; of equal ones, the smaller.
 
     Args:
-        dots: Middles [px], shape (M, 2), any order.
+        dots: Of the picture.
         kind: Of the sensor.
     """
     pitch = np.array(kind.pitch)
-    places = (dots - np.array(kind.first)) / pitch  # in pitches: columns, rows
+    places = (dots.at - np.array(kind.first)) / pitch  # in pitches: columns, rows
     best: tuple[float, FloatArray] | None = None
     for shift in _shifts(places, kind):
         node, near = _nearest(places - shift, kind)
@@ -73,13 +75,11 @@ def fit_grid(dots: FloatArray, kind: SensorKind) -> Grid | Refused:
     return _grid(dots, places, place, kind)
 
 
-def _grid(
-    dots: FloatArray, places: FloatArray, place: FloatArray, kind: SensorKind
-) -> Grid | Refused:
+def _grid(dots: Dots, places: FloatArray, place: FloatArray, kind: SensorKind) -> Grid | Refused:
     node, near = _nearest((places - place[2]) @ np.linalg.inv(place[:2]), kind)
     fitted = np.column_stack([kind.nodes, np.ones(kind.count)]) @ place
     index = (node @ [1, kind.columns]).astype(int)
-    far = np.full(len(dots), np.inf)
+    far = np.full(len(places), np.inf)
     far[near] = np.hypot(*(places[near] - fitted[index[near]]).T)
     owner = np.full(kind.count, -1)
     for dot in np.argsort(-far):  # the nearest dot of a node comes last and stays
@@ -90,10 +90,12 @@ def _grid(
         return Refused(f"{int(found.sum())} of {kind.count} markers lie on a grid")
     even = fitted * np.array(kind.pitch) + np.array(kind.first)
     at = even.copy()
-    at[found] = dots[owner[found]]
+    at[found] = dots.at[owner[found]]
+    size = np.full(kind.count, np.nan)
+    size[found] = dots.size[owner[found]]
     residual = float(np.sqrt(np.mean(np.sum((at - even)[found] ** 2, axis=1))))
     orientation, off = _orientation(even.mean(axis=0), kind)
-    return Grid(at, found, residual, orientation, off)
+    return Grid(at, size, found, residual, orientation, off)
 
 
 def _shifts(places: FloatArray, kind: SensorKind) -> FloatArray:
@@ -107,9 +109,9 @@ def _shifts(places: FloatArray, kind: SensorKind) -> FloatArray:
 def _nearest(places: FloatArray, kind: SensorKind) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """The node next to each place, and whether it is near and on the grid."""
     node = np.rint(places)
-    near = (np.abs(places - node) <= _NEAR).all(axis=1)
-    near &= (node >= 0).all(axis=1) & (node < [kind.columns, kind.rows]).all(axis=1)
-    return node, near
+    near = np.abs(places - node) <= _NEAR
+    near &= (node >= 0) & (node < [kind.columns, kind.rows])
+    return node, np.asarray(near.all(axis=1))
 
 
 def _orientation(middle: FloatArray, kind: SensorKind) -> tuple[Orientation, float]:

@@ -29,7 +29,6 @@ class SensorKind:
         dot: Radius of a marker [px]; of our pictures, and of the window in which it is weighed.
         area: Smallest and largest area of a marker [px^2].
         contrast: Share of the surrounding light that a marker's pixel lacks, at least [1].
-        margin: A marker is looked for within width / margin and height / margin of the middle [1].
         fewest: A picture with fewer markers than this is refused.
         depth_gain: Of the published depth, per px^2 of growth [1/px^2].
     """
@@ -43,7 +42,6 @@ class SensorKind:
     dot: float
     area: tuple[float, float]
     contrast: float
-    margin: float
     fewest: int
     depth_gain: float
 
@@ -74,7 +72,6 @@ GELSIGHT_MINI = SensorKind(
     dot=7.0,
     area=(50.0, 1920.0),
     contrast=0.15,
-    margin=2.5,
     fewest=25,
     depth_gain=0.05,
 )
@@ -88,7 +85,6 @@ MCTAC = SensorKind(
     dot=13.0,
     area=(120.0, 4000.0),
     contrast=0.15,
-    margin=2.4,
     fewest=10,
     depth_gain=0.02,
 )

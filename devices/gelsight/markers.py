@@ -20,8 +20,8 @@ _AROUND = 4  # [px] from a dot's edge to the ring that is its background
 _RING = 3  # [px] width of the ring
 _FLOOR = 0.25  # share of a dot's contrast that is taken off, so that noise around it weighs nothing
 _THIN = 3.0  # a blob this many times longer than wide is none (published)
-_OVAL = 1.7  # ratio of the second moments above which a dot is cut or two are one
-_SMALL, _LARGE = 0.7, 1.6  # a dot's size against the median of its picture
+_OVAL = 1.5  # ratio of the second moments above which a dot is cut or two are one
+_SMALL, _LARGE = 0.6, 1.7  # a dot's size against the median of its picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,13 @@ class DotFinder:
         self._inside = np.flatnonzero(inside)
         self._middle = np.flatnonzero(far[inside] <= max(2.0, kind.dot / 3))
         design = np.stack([np.ones(ring.sum()), x[ring], y[ring]], axis=1)
-        plane = np.stack([np.ones(inside.sum()), x[inside], y[inside]], axis=1)
-        # from the ring's pixels straight to the background inside
-        self._background = (plane @ np.linalg.pinv(design)).T.astype(np.float32)
-        self._x, self._y = x[inside].astype(np.float32), y[inside].astype(np.float32)
-        moments = [np.ones_like(self._x), self._x, self._y]
-        moments += [self._x**2, self._y**2, self._x * self._y]
-        self._moments = np.stack(moments, axis=1)
-        self._outer = outer
+        # From the ring's pixels to a plane, from the plane to the pixels inside: two products so
+        # small that the linear algebra library does not start threads for them.
+        self._to_plane = np.linalg.pinv(design).T.astype(np.float32)
+        x, y = x[inside].astype(np.float32), y[inside].astype(np.float32)
+        self._plane = np.stack([np.ones_like(x), x, y])
+        self._moments = np.stack([np.ones_like(x), x, y, x**2, y**2, x * y], axis=1)
+        self._low, self._high = _region(kind, outer)
         self._blur = 2 * (round(0.75 * min(kind.pitch)) // 2) + 1
 
     def find(self, picture: npt.NDArray[np.uint8]) -> Dots | Refused:
@@ -83,7 +82,7 @@ class DotFinder:
         """
         if picture.shape != (PICTURE[1], PICTURE[0], 3) or picture.dtype != np.uint8:
             return Refused(f"picture of {picture.shape} {picture.dtype}, not (480, 640, 3) uint8")
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         rough = self._candidates(grey)
         if len(rough) < self.kind.fewest:
             return self._too_few(len(rough))
@@ -109,8 +108,7 @@ class DotFinder:
         at = middles[1:] * 2 + 0.5
         keep = (4 * area >= kind.area[0]) & (4 * area <= kind.area[1])
         keep &= (wide < _THIN * high) & (high < _THIN * wide)
-        centre = (np.array(PICTURE) - 1) / 2
-        keep &= (np.abs(at - centre) <= np.array(PICTURE) / kind.margin).all(axis=1)
+        keep &= ((at >= self._low) & (at <= self._high)).all(axis=1)
         return np.asarray(at[keep])
 
     def _weighed(self, grey: npt.NDArray[np.uint8], rough: FloatArray) -> Dots:
@@ -119,7 +117,7 @@ class DotFinder:
         rows = near[:, 1, None, None] + self._offset_y
         columns = near[:, 0, None, None] + self._offset_x
         patches = grey[rows, columns].reshape(len(near), -1)
-        around = patches[:, self._ring].astype(np.float32) @ self._background
+        around = patches[:, self._ring].astype(np.float32) @ self._to_plane @ self._plane
         dark = around - patches[:, self._inside]
         contrast = dark[:, self._middle].mean(axis=1, keepdims=True)
         weight = np.clip(dark - _FLOOR * contrast, 0.0, (1 - _FLOOR) * np.abs(contrast))
@@ -136,3 +134,15 @@ class DotFinder:
             usual = np.median(size[good])
             good &= (size > _SMALL * usual) & (size < _LARGE * usual)
         return Dots(at[good].astype(np.float64), size[good].astype(np.float64))
+
+
+def _region(kind: SensorKind, reach: int) -> tuple[FloatArray, FloatArray]:
+    """Where markers are looked for: the grid, either way up, and 0.7 pitches around it [px].
+
+    Never so near the edge that a window would leave the picture.
+    """
+    last = np.array(PICTURE) - 1.0
+    both = np.concatenate([kind.rest, last - kind.rest])
+    around = 0.7 * np.array(kind.pitch)
+    low, high = both.min(axis=0) - around, both.max(axis=0) + around
+    return np.maximum(low, reach + 1), np.minimum(high, last - reach - 1)

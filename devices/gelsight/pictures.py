@@ -85,6 +85,7 @@ class MarkerPictures:
         self._cover = _cover(self.look)
         self._gel = self._lit_gel()
         self._noise = self._noise_field()
+        self._bias = np.full_like(self._gel, _BIAS)
         self._rest = kind.rest
         self._drawn = [index for index in range(kind.count) if index not in self.look.missing]
 
@@ -112,11 +113,11 @@ class MarkerPictures:
         if self.look.noise > 0:
             y, x = self._random.integers(0, _GUARD, 2)
             cv2.add(picture, self._noise[y : y + PICTURE[1], x : x + PICTURE[0]], dst=picture)
-            cv2.subtract(picture, (_BIAS, _BIAS, _BIAS, 0), dst=picture)
+            cv2.subtract(picture, self._bias, dst=picture)
         if self.look.upside_down:
-            picture = cv2.flip(picture, -1)
+            picture = np.asarray(cv2.flip(picture, -1), dtype=np.uint8)
         if self.look.mirrored:
-            picture = cv2.flip(picture, 1)
+            picture = np.asarray(cv2.flip(picture, 1), dtype=np.uint8)
         return picture
 
     def _dots(self, picture: Picture, at: FloatArray) -> None:
@@ -225,7 +226,6 @@ def _cover(look: Look) -> tuple[Picture, Picture] | None:
         keep *= 1.0 - bright
         over = over * (1 - bright[..., None]) + 250.0 * bright[..., None]
     soft = max(1.0, look.blur)
-    keep = cv2.GaussianBlur(keep, (0, 0), soft)
-    over = cv2.GaussianBlur(over, (0, 0), soft)
-    stays = np.rint(255 * np.repeat(keep[..., None], 3, axis=2)).astype(np.uint8)
-    return stays, np.rint(np.clip(over, 0, 255)).astype(np.uint8)
+    stays = np.rint(255 * cv2.GaussianBlur(np.dstack([keep] * 3), (0, 0), soft))
+    added = np.rint(np.clip(cv2.GaussianBlur(over, (0, 0), soft), 0, 255))
+    return stays.astype(np.uint8), added.astype(np.uint8)

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from devices.gelsight.grid import Grid, fit_grid
 from devices.gelsight.kinds import PICTURE, SensorKind
-from devices.gelsight.markers import DotFinder, Refused
+from devices.gelsight.markers import DotFinder, Dots, Refused
 from devices.gelsight.quads import QuadGrowth
 from devices.gelsight.spread import Neighbours
 from devices.stream import FloatArray
@@ -21,6 +21,7 @@ from devices.stream import FloatArray
 _GATE = 1.0  # pitches; no dot further than this from the prediction is the marker
 _ODD = 0.6  # pitches by which a marker may move otherwise than the middle of its neighbours
 _AGAIN = 0.4  # pitches from its neighbours' word within which a lost marker is taken back
+_CUT = 0.8  # share of its usual size below which a marker is partly covered
 _DOUBT = 0.2  # pitches RMS from the prediction above which other predictions are tried
 _ENOUGH = 0.8  # share of the dots that a prediction must explain, else others are tried
 
@@ -85,7 +86,7 @@ class MarkerTracker:
             self.interrupted()
             return dots
         if self.rest is None:
-            grid = fit_grid(dots.at, self.kind)
+            grid = fit_grid(dots, self.kind)
             if isinstance(grid, Refused):
                 return grid
             self.rest = grid
@@ -93,7 +94,7 @@ class MarkerTracker:
             self._moved[:] = 0.0
             self.interrupted()
         owner = self._assign(dots.at / self._pitch, self.rest.at / self._pitch)
-        seen = owner >= 0
+        seen = self._whole(dots, owner)
         if seen.sum() < self.kind.fewest:
             self.interrupted()
             return Refused(
@@ -105,6 +106,20 @@ class MarkerTracker:
         moved = self._neighbours.filled(moved, seen)
         self._speed, self._moved = moved - self._moved, moved
         return self._markers(moved, seen & self.rest.found, t_ns)
+
+    def _whole(self, dots: Dots, owner: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Markers that have a dot of their usual size; half covered ones would pull to a side.
+
+        The light and the focus change all sizes alike, so only the share of the median counts.
+        """
+        assert self.rest is not None
+        seen = owner >= 0
+        share = dots.size[owner] / self.rest.size
+        known = seen & self.rest.found
+        if not known.any():
+            return seen
+        share = share / np.median(share[known])
+        return seen & ~(known & ((share < _CUT) | (share > 1 / _CUT)))
 
     def _markers(self, moved: FloatArray, valid: npt.NDArray[np.bool_], t_ns: int) -> Markers:
         assert self.rest is not None and self._quads is not None
