@@ -28,7 +28,14 @@ from scipy.ndimage import gaussian_filter
 
 from devices.clock import NS_PER_S
 from devices.stream import FloatArray
-from devices.touch import NORMAL, SHEAR_COLUMNS, SHEAR_ROWS, FieldArray, MarkerModel
+from devices.touch import (
+    NORMAL,
+    SHEAR_COLUMNS,
+    SHEAR_ROWS,
+    FieldArray,
+    MarkerModel,
+    PadGeometry,
+)
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -56,30 +63,50 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True)
 class Gel:
-    """A gel with 7 x 9 markers, as linear maps that are made once.
+    """A gel with its markers, as linear maps that are made once.
 
     Attributes:
-        model: What a field does to the markers.
+        model: The layer, on a pad of 7 x 9 taxels, and what a field does to 63 markers on them.
+        grid: Rows and columns of the markers; they lie evenly over the pad.
+        picture_pitch: Between neighbours, as a fraction of the picture, along x and along y.
+        matrix: Flat field (189,) [N] to flat marker offsets (2 N,) [fraction of the picture].
     """
 
     model: MarkerModel
+    grid: tuple[int, int]
+    picture_pitch: tuple[float, float]
+    matrix: FloatArray
+
+    @classmethod
+    def of(cls, model: MarkerModel) -> Gel:
+        """Of a GelSight Mini, whose 7 x 9 markers lie on the taxels."""
+        pitch = model.PITCH[0] / model.PICTURE[0], model.PITCH[1] / model.PICTURE[1]
+        return cls(model, model.GRID, pitch, model.matrix)
 
     @property
-    def grid(self) -> tuple[int, int]:
-        return self.model.GRID
+    def count(self) -> int:
+        """Number of markers, N."""
+        return self.grid[0] * self.grid[1]
+
+    @cached_property
+    def face(self) -> PadGeometry:
+        """The pad divided among the markers as it is among taxels."""
+        return PadGeometry(*self.grid, self.model.pad.height, self.model.pad.width)
 
     @cached_property
     def metres(self) -> FloatArray:
         """[m] on the gel for an offset of a whole picture, along x and along y, shape (2,)."""
-        pitch_y, pitch_x = self.model.pad.pitch
-        width, height = self.model.PICTURE
-        return np.array(
-            [pitch_x * width / self.model.PITCH[0], pitch_y * height / self.model.PITCH[1]]
-        )
+        pitch_y, pitch_x = self.face.pitch
+        return np.array([pitch_x / self.picture_pitch[0], pitch_y / self.picture_pitch[1]])
 
     @cached_property
     def rest(self) -> FloatArray:
-        """Where the markers rest on the gel's face [m], pad frame, shape (63, 2)."""
+        """Where the markers rest on the gel's face [m], pad frame, shape (N, 2)."""
+        return self.face.taxel_positions[..., :2].reshape(-1, 2)
+
+    @cached_property
+    def taxels(self) -> FloatArray:
+        """Middles of the taxels of a field [m], pad frame, shape (63, 2)."""
         return self.model.pad.taxel_positions[..., :2].reshape(-1, 2)
 
     @property
@@ -90,16 +117,15 @@ class Gel:
 
     @cached_property
     def _from_field(self) -> FloatArray:
-        """Flat field (189,) [N] to flat offsets (126,) and six sums: see `load_of`."""
-        cells = self.grid[0] * self.grid[1]
-        x, y = self.rest[:, 0], self.rest[:, 1]
-        sums = np.zeros((6, cells, 3))
+        """Flat field (189,) [N] to flat offsets (126,) and six sums: see `_load`."""
+        x, y = self.taxels[:, 0], self.taxels[:, 1]
+        sums = np.zeros((6, len(x), 3))
         sums[0, :, NORMAL] = 1.0
         sums[1, :, SHEAR_COLUMNS] = 1.0
         sums[2, :, SHEAR_ROWS] = 1.0
         sums[3, :, SHEAR_ROWS], sums[3, :, SHEAR_COLUMNS] = x, -y  # moment about the middle
         sums[4, :, NORMAL], sums[5, :, NORMAL] = x, y
-        return np.concatenate([self.model.matrix, sums.reshape(6, -1)])
+        return np.concatenate([self.matrix, sums.reshape(6, -1)])
 
     def offsets_and_load(self, field: FieldArray) -> tuple[FloatArray, Load]:
         """Marker offsets (63, 2) [fraction of the picture], and what the pad carries.
@@ -125,10 +151,10 @@ class Gel:
     def deformation_of_markers(
         self, offsets: FloatArray, valid: BoolArray | None = None
     ) -> FloatArray:
-        """Deformation (63, 3) [m] from marker offsets (63, 2) [fraction of the picture].
+        """Deformation (N, 3) [m] from marker offsets (N, 2) [fraction of the picture].
 
         Args:
-            valid: Which markers were seen, shape (63,). A lost marker moves as its tracker says in
+            valid: Which markers were seen, shape (N,). A lost marker moves as its tracker says in
                 the plane; it has no say in the depth.
         """
         moved = np.empty((len(offsets), 3))
@@ -144,13 +170,13 @@ class Gel:
         those counts, so that edges and corners need no correction. Then a Gaussian of one pitch.
 
         Args:
-            moved: In-plane displacement of the markers [m], shape (63, 2).
+            moved: In-plane displacement of the markers [m], shape (N, 2).
         """
         rows, columns = self.grid
         at = (self.rest + moved).reshape(rows, columns, 2)
         diagonal, other = at[1:, 1:] - at[:-1, :-1], at[1:, :-1] - at[:-1, 1:]
         area = 0.5 * np.abs(diagonal[..., 0] * other[..., 1] - diagonal[..., 1] * other[..., 0])
-        pitch_y, pitch_x = self.model.pad.pitch
+        pitch_y, pitch_x = self.face.pitch
         cell = area / (pitch_x * pitch_y) - 1.0
         weight = np.ones_like(cell)
         if valid is not None:

@@ -69,7 +69,7 @@ def press(gel: Gel, rng: np.random.Generator) -> FieldArray:
 
     Normal force 0 to 20 N, shear up to the friction, torsion as the patch can carry it.
     """
-    x, y = gel.rest[:, 0], gel.rest[:, 1]
+    x, y = gel.taxels[:, 0], gel.taxels[:, 1]
     height, width = gel.model.pad.height, gel.model.pad.width
     middle = rng.uniform(-0.25, 0.25, 2) * [width, height]
     turn, sizes = rng.uniform(0, np.pi), rng.uniform(0.0025, 0.009, 2)
@@ -85,4 +85,4 @@ def press(gel: Gel, rng: np.random.Generator) -> FieldArray:
     field[:, NORMAL] = normal * shape
     field[:, SHEAR_COLUMNS] = (drag * np.cos(way) - swirl * (y - middle[1])) * shape
     field[:, SHEAR_ROWS] = (drag * np.sin(way) + swirl * (x - middle[0])) * shape
-    return field.reshape(*gel.grid, 3)
+    return field.reshape(*gel.model.GRID, 3)

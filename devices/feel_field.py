@@ -38,7 +38,7 @@ class FieldEstimator:
     @cached_property
     def _prior(self) -> FloatArray:
         """Covariance of a field, taxel-major, shape (189, 189) [N^2]."""
-        apart = self.gel.rest[:, None] - self.gel.rest[None]
+        apart = self.gel.taxels[:, None] - self.gel.taxels[None]
         near = np.exp(-0.5 * (apart**2).sum(axis=-1) / self.smooth**2)
         size = np.full(3, self.shear_n**2)
         size[NORMAL] = self.normal_n**2
@@ -47,14 +47,14 @@ class FieldEstimator:
     def _gain(self, seen: BoolArray) -> FloatArray:
         """Offsets of the seen markers to the field, shape (189, 2 seen)."""
         rows = np.repeat(seen, 2)
-        maps = self.gel.model.matrix[rows]
+        maps = self.gel.matrix[rows]
         across = self._prior @ maps.T
         spread = maps @ across + self.noise**2 * np.eye(len(maps))
         return np.asarray(np.linalg.solve(spread, across.T).T)
 
     @cached_property
     def _whole(self) -> FloatArray:
-        return self._gain(np.ones(len(self.gel.rest), dtype=bool))
+        return self._gain(np.ones(self.gel.count, dtype=bool))
 
     def field(self, offsets: FloatArray, valid: BoolArray | None = None) -> FloatArray:
         """The field (7, 9, 3) [N] behind offsets (63, 2) [fraction of the picture].
@@ -66,6 +66,6 @@ class FieldEstimator:
             flat = self._whole @ offsets.ravel()
         else:
             flat = self._gain(valid) @ offsets[valid].ravel()
-        field = flat.reshape(*self.gel.grid, 3)
+        field = flat.reshape(*self.gel.model.GRID, 3)
         np.maximum(field[..., NORMAL], 0.0, out=field[..., NORMAL])
         return np.asarray(field)

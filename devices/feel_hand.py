@@ -79,7 +79,10 @@ class PadFeel:
         self, t_ns: int, offsets: FloatArray, moved: FloatArray, field: FieldArray, load: Load
     ) -> Felt:
         onset = self._contact.update(load.force)
-        pressure = np.asarray(field[..., NORMAL], dtype=np.float64).ravel()
+        if len(moved) != field[..., NORMAL].size:  # markers that do not lie on the taxels
+            pressure = moved[:, 2]
+        else:
+            pressure = np.asarray(field[..., NORMAL], dtype=np.float64).ravel()
         slip = self._slip.update(t_ns, load, pressure, moved)
         return Felt(t_ns, offsets, moved, load, slip, self._contact.touching, onset)
 

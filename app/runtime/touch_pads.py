@@ -30,14 +30,16 @@ from app.runtime.messages import (
 )
 from app.runtime.rings import ring_capacity
 from app.runtime.station_file import Touch
+from app.runtime.touch_cameras import gel_of, kind_of, sensor_opener
 from app.runtime.touch_source import InputRings, Seen, SensorWatcher
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError
 from devices.feel import READING, Gel
-from devices.feel_axes import AxesReading, fit_axes
+from devices.feel_axes import AXES, AxesReading, fit_axes
 from devices.feel_hand import Felt, HandFeel, PadFeel
-from devices.feel_pca import Embedding
+from devices.gelsight import pca
+from devices.gelsight.kinds import GELSIGHT_MINI
 from devices.leader import Side
 from devices.ring import RingWriter
 from devices.stream import StreamSpec
@@ -49,7 +51,6 @@ _EARLY_NS = 1_200_000  # begin to look this long before the next sample is due
 _LOOK_S = 0.0004  # between two looks while it is due
 _PATIENT_S = 0.004  # while nothing comes at all
 FIELD_HZ = 125.0
-COMPONENTS = 15
 
 
 class PadPort:
@@ -58,26 +59,34 @@ class PadPort:
     Args:
         rate_hz: Nominal rate of its streams [Hz].
         source: What tells it, in words.
-        embeds: Whether it has an embedding to publish.
+        transform: The embedding to publish, or None.
     """
 
     def __init__(
-        self, child: Child, pad: str, gel: Gel, rate_hz: float, source: str, embeds: bool
+        self,
+        child: Child,
+        pad: str,
+        gel: Gel,
+        rate_hz: float,
+        source: str,
+        transform: pca.Transform | None,
     ) -> None:
         self.pad, self.source = pad, source
         self.feel = PadFeel(gel)
         self.fault = ""
+        self.notice = ""
         self.lost = 0
         self.embedding: np.ndarray | None = None
         self._times: deque[int] = deque(maxlen=256)
-        markers = gel.grid[0] * gel.grid[1]
+        self._transform = transform
+        markers = gel.count
         shapes: dict[str, tuple[tuple[int, ...], str, str, str]] = {
             "markers": ((markers, 2), "float32", "1", "picture"),
             "deformation": ((markers, 3), "float32", "m", f"{pad}_pad"),
             "reading": ((len(READING),), "float64", "mixed", f"{pad}_pad"),
         }
-        if embeds:
-            shapes["pca"] = ((COMPONENTS,), "float32", "1", "")
+        if transform is not None:
+            shapes["pca"] = ((transform.components,), "float32", "1", "")
         self._rings: dict[str, RingWriter] = {}
         for name, (shape, dtype, unit, frame) in shapes.items():
             spec = StreamSpec(f"{pad}_pad/{name}", shape, dtype, unit, frame, rate_hz, kind="touch")
@@ -89,7 +98,8 @@ class PadPort:
         rings["deformation"].publish(felt.t_ns, shown)
         rings["reading"].publish(felt.t_ns, row)
         rings["markers"].publish(felt.t_ns, felt.offsets)
-        if self.embedding is not None and "pca" in rings:
+        if self._transform is not None:
+            self.embedding = self._transform.embed(felt.offsets)
             rings["pca"].publish(felt.t_ns, self.embedding)
         self._times.append(felt.t_ns)
 
@@ -163,14 +173,11 @@ class TouchProcess:
                 gels[pad],
                 touch.rate_hz if sensed else FIELD_HZ,
                 self._source_of(pad),
-                self._embedding is not None,
+                self._embedding if gels[pad].grid == MarkerModel.GRID else None,
             )
-        if self._sensed:
-            from app.runtime.touch_cameras import sensor_opener
-
-            for pad in self._sensed:
-                opener = sensor_opener(pad, touch.sensors.get(pad, ""), gels[pad], child.run, clock)
-                self._watchers[pad] = SensorWatcher(pad, opener, self._seen, touch.rate_hz, clock)
+        for pad in self._sensed:
+            opener = sensor_opener(pad, touch.sensors.get(pad, ""), child.run, clock, touch.rate_hz)
+            self._watchers[pad] = SensorWatcher(pad, opener, self._seen, touch.rate_hz, clock)
 
     def _source_of(self, pad: str) -> str:
         if pad in self._touch.sensors:
@@ -179,16 +186,18 @@ class TouchProcess:
 
     def _load_embedding(
         self, gels: Mapping[str, Gel]
-    ) -> tuple[Embedding | None, AxesReading | None]:
+    ) -> tuple[pca.Transform | None, AxesReading | None]:
         """The embedding that the station file names; what is wrong with it is told, not guessed."""
         if not self._touch.pca:
             return None, None
-        gel = next(iter(gels.values()))
         try:
-            found = Embedding.load(Path(self._touch.pca), gel.grid[0] * gel.grid[1], COMPONENTS)
+            found = pca.load(Path(self._touch.pca), GELSIGHT_MINI)
         except ConfigError as error:
             self._problem = str(error)
             return None, None
+        gel = next((one for one in gels.values() if one.grid == MarkerModel.GRID), None)
+        if gel is None or found.components < AXES:
+            return found, None
         return found, fit_axes(gel, found.matrix, found.mean)
 
     # ------------------------------------------------------------------------------- one round
@@ -246,8 +255,8 @@ class TouchProcess:
                 hand.forget([seen.pad])
                 continue
             port.fault, port.lost = "", seen.markers.lost
-            label = self._watchers[seen.pad].label
-            port.source = label or port.source
+            port.source = self._watchers[seen.pad].label
+            port.notice = seen.notice
             gap, wrist = self._of_hand(self._pads[seen.pad])
             offsets = np.asarray(seen.markers.offsets, dtype=np.float64)
             felt = port.feel.feel_markers(seen.markers.t_ns, offsets, seen.markers.valid)
@@ -256,8 +265,6 @@ class TouchProcess:
 
     def _publish(self, port: PadPort, hand: HandFeel, felt: Felt, gap: float, wrist: float) -> None:
         hand.update({port.pad: felt}, gap, wrist, self._band)
-        if self._embedding is not None:
-            port.embedding = self._embedding.apply(felt.offsets)
         port.publish(felt, hand.shown(port.pad, felt), hand.row(port.pad, felt))
 
     def _of_hand(self, side: Side) -> tuple[float, float]:
@@ -297,10 +304,10 @@ class TouchProcess:
 
     def _words(self) -> str:
         if self._axes is None:
-            return "No embedding: [touch] pca names none."
+            return "" if self._embedding is not None else "No embedding: [touch] pca names none."
         return (
-            f"Embedding of {COMPONENTS} axes; read as force it is off by "
-            f"{self._axes.error.normal:.1f} N of {self._axes.spread.normal:.0f} N."
+            "Embedding's axes as force: off by "
+            f"{self._axes.error.normal:.1f} N normal, {self._axes.error.shear_x:.1f} N shear."
         )
 
     def _reading(self, port: PadPort, now_ns: int) -> PadReading:
@@ -325,7 +332,7 @@ class TouchProcess:
             baseline=hand.baseline.subtracts(port.pad),
             markers_lost=port.lost,
             rate_hz=port.rate_hz(now_ns),
-            text=port.fault or ("" if live else "No fresh data"),
+            text=port.fault or ("" if live else "No fresh data") or port.notice,
             axes=axes,
             axes_error=None if self._axes is None else self._axes.error,
         )
@@ -370,9 +377,11 @@ class TouchProcess:
         self._inputs.close()
 
 
-def gels_of(robot: Any) -> dict[str, Gel]:
-    """The gel of each pad of a robot plug-in."""
-    return {pad: Gel(MarkerModel(geometry)) for pad, geometry in robot.pads.items()}
+def gels_of(robot: Any, sensors: Mapping[str, str]) -> dict[str, Gel]:
+    """The gel of each pad of a robot plug-in, with the sensors that the station file names."""
+    return {
+        pad: gel_of(kind_of(sensors.get(pad, "")), geometry) for pad, geometry in robot.pads.items()
+    }
 
 
 def follow_station(child: Child) -> None:
@@ -380,7 +389,11 @@ def follow_station(child: Child) -> None:
     station = station_file.from_fields(child.options["station"], where="station file")
     robot = plugins.load("robots", station.robot)()
     process = TouchProcess(
-        child, station.touch, dict(robot.pad_side), gels_of(robot), SystemClock()
+        child,
+        station.touch,
+        dict(robot.pad_side),
+        gels_of(robot, station.touch.sensors),
+        SystemClock(),
     )
     with contextlib.closing(process):
         while not child.stopping.is_set():

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from app.runtime.rundir import RunDir
 from devices.clock import NS_PER_S, Clock
 from devices.errors import StreamError, TeledeckError
-from devices.feel import BoolArray
+from devices.gelsight.sensor import MarkerSensor
+from devices.gelsight.tracker import Markers
 from devices.ring import RingReader
-from devices.stream import FloatArray, Sample
+from devices.stream import Sample
 
 _LOOK_NS = NS_PER_S // 5  # between two looks at which rings there are
 
@@ -67,57 +67,38 @@ class InputRings:
         self._readers.clear()
 
 
-class Markers(Protocol):
-    """One picture's markers, as `devices.gelsight.sensor` tells them."""
-
-    @property
-    def offsets(self) -> FloatArray: ...
-    @property
-    def valid(self) -> BoolArray: ...
-    @property
-    def lost(self) -> int: ...
-    @property
-    def t_ns(self) -> int: ...
-
-
-class Sensor(Protocol):
-    """What the touch process uses of a camera behind a gel (`devices.gelsight.sensor`)."""
-
-    kind: str
-    identity: str
-    simulated: bool
-
-    def poll(self) -> Any: ...
-    def rezero(self) -> None: ...
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True)
 class Seen:
-    """What a watcher tells: markers of a pad, or the fault that ended (or delays) it."""
+    """What a watcher tells of a pad: markers, or why there are none; `notice` is what the operator
+    should know all the same (a gel that lies upside down)."""
 
     pad: str
     markers: Markers | None
     fault: str = ""
+    notice: str = ""
 
 
 class SensorWatcher:
-    """Polls one sensor on a thread of its own; opens it again after it was lost.
+    """Polls one sensor on a thread of its own, as long as it takes: an unplugged one comes back.
 
     Args:
         pad: Whose sensor.
-        open_sensor: Makes it; a TeledeckError is told and tried again a little later.
+        open_sensor: Makes it, on that thread.
         out: Where `Seen` goes.
         rate_hz: Pictures a second that are wanted of a simulated camera; a real one sets the pace.
+        clock: Time.
+
+    Attributes:
+        label: What people call the sensor.
     """
 
-    RETRY_S = 2.0
+    RETRY_S = 0.5
     _IDLE_S = 0.002
 
     def __init__(
         self,
         pad: str,
-        open_sensor: Callable[[], Sensor],
+        open_sensor: Callable[[], MarkerSensor],
         out: queue.SimpleQueue[Seen],
         rate_hz: float,
         clock: Clock,
@@ -132,52 +113,54 @@ class SensorWatcher:
         self._thread.start()
 
     def rezero(self) -> None:
-        """What the gel feels now is its zero from the next picture on."""
+        """What the gel feels at the next picture is its zero."""
         self._rezero.set()
 
     def close(self) -> None:
+        """End the thread; a camera that hangs ends with the process."""
         self._stop.set()
         self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                sensor = self._open()
-            except TeledeckError as error:
-                self._out.put(Seen(self._pad, None, str(error)))
-                self._stop.wait(self.RETRY_S)
-                continue
-            self.label = label_of(sensor)
-            try:
-                self._watch(sensor)
-            except TeledeckError as error:
-                self._out.put(Seen(self._pad, None, str(error)))
-                self._stop.wait(self.RETRY_S)
-            finally:
-                sensor.close()
+        try:
+            sensor = self._open()
+        except TeledeckError as error:
+            self._out.put(Seen(self._pad, None, str(error)))
+            return
+        self.label = label_of(sensor)
+        try:
+            next_ns = self._clock.now_ns()
+            while not self._stop.is_set():
+                next_ns = self._look(sensor, next_ns)
+        finally:
+            sensor.close()
 
-    def _watch(self, sensor: Sensor) -> None:
-        next_ns = self._clock.now_ns()
-        while not self._stop.is_set():
-            if self._rezero.is_set():
-                self._rezero.clear()
-                sensor.rezero()
+    def _look(self, sensor: MarkerSensor, next_ns: int) -> int:
+        """One picture, and a rest. Returns when the next is due [ns]."""
+        if self._rezero.is_set():
+            self._rezero.clear()
+            sensor.rezero()
+        try:
             markers = sensor.poll()
-            if markers is not None:
-                self._out.put(Seen(self._pad, markers))
-            if not sensor.simulated:
-                if markers is None:
-                    self._stop.wait(self._IDLE_S)
-                continue
-            now_ns = self._clock.now_ns()
-            next_ns = max(next_ns + self._period_ns, now_ns - self._period_ns)
-            # Never without a rest: four pads must leave room for robot and window.
-            self._stop.wait(max(self._IDLE_S, (next_ns - now_ns) / NS_PER_S))
+        except TeledeckError as error:
+            self._out.put(Seen(self._pad, None, str(error)))
+            self._stop.wait(self.RETRY_S)
+            return self._clock.now_ns()
+        if markers is not None:
+            self._out.put(Seen(self._pad, markers, notice=sensor.state.notice))
+        now_ns = self._clock.now_ns()
+        if not sensor.simulated:  # it waits for its camera itself
+            self._stop.wait(0.0 if markers is not None else self._IDLE_S)
+            return now_ns
+        if markers is None:
+            self._stop.wait(self._IDLE_S)
+            return next_ns
+        next_ns = max(next_ns + self._period_ns, now_ns - self._period_ns)
+        # Never without a rest: four pads must leave room for robot and window.
+        self._stop.wait(max(self._IDLE_S, (next_ns - now_ns) / NS_PER_S))
+        return next_ns
 
 
-def label_of(sensor: Sensor) -> str:
+def label_of(sensor: MarkerSensor) -> str:
     """What people call the sensor."""
-    return "simulated camera" if sensor.simulated else f"{sensor.kind} {sensor.identity}".strip()
-
-
-SensorFactory = Callable[[str, Mapping[str, str]], Callable[[], Sensor]]
+    return "simulated camera" if sensor.simulated else f"{sensor.kind.title} {sensor.identity}"

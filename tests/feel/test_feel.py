@@ -16,12 +16,13 @@ from devices.feel import BandState, Contact, FeelLimits, Gel, Load, SlipWatch
 from devices.feel_axes import fit_axes, press
 from devices.feel_field import FieldEstimator
 from devices.feel_hand import HandFeel, PadFeel
-from devices.feel_pca import Embedding
+from devices.gelsight import pca
+from devices.gelsight.kinds import GELSIGHT_MINI
 from devices.robots.openarm import OpenArmV2
 from devices.touch import NORMAL, SHEAR_ROWS, MarkerModel, torsion, total_force
 
 PAD = OpenArmV2().pads["left_inner"]
-GEL = Gel(MarkerModel(PAD))
+GEL = Gel.of(MarkerModel(PAD))
 LIMITS = FeelLimits()
 PCA = Path(__file__).parents[3] / "shared/data/tactar/PCA_Transform_GelSight"
 fields = arrays(np.float32, (7, 9, 3), elements=st.floats(-0.5, 2, width=32))
@@ -140,42 +141,18 @@ def test_markers_tell_newtons_with_a_known_error(lost: int) -> None:
 @pytest.mark.shared_data
 @pytest.mark.skipif(not PCA.is_dir(), reason=f"the published PCA is not at {PCA}")
 def test_the_published_axes_read_as_forces() -> None:
-    embedding = Embedding.load(PCA, 63)
+    embedding = pca.load(PCA, GELSIGHT_MINI)
     reading = fit_axes(GEL, embedding.matrix, embedding.mean, seed=0)
-    free = embedding.apply(np.zeros((63, 2)))
+    free = embedding.embed(np.zeros((63, 2)))
     assert reading.read(free) == pytest.approx([0, 0, 0, 0], abs=1e-9)
     errors, truth = [], []
     for seed in range(1000, 1100):  # other fields than those of the fit
         offsets, load = GEL.offsets_and_load(some_press(seed))
-        errors.append(np.subtract(reading.read(embedding.apply(offsets)), load))
+        errors.append(np.subtract(reading.read(embedding.embed(offsets)), load))
         truth.append(load)
     error = np.sqrt(np.mean(np.square(errors), axis=0))
     assert error == pytest.approx(reading.error, rel=0.4), "the told error is the true one"
     assert (error[:3] < 0.5 * np.sqrt(np.mean(np.square(truth), axis=0))[:3]).all()
-
-
-def test_an_embedding_of_another_size_is_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "pca_transform_matrix.npy", np.zeros((50, 15)))
-    np.save(tmp_path / "pca_mean_matrix.npy", np.zeros(50))
-    with pytest.raises(ConfigError, match=r"126, 15"):
-        Embedding.load(tmp_path, 63)
-    np.save(tmp_path / "pca_transform_matrix.npy", np.full((126, 15), np.nan))
-    np.save(tmp_path / "pca_mean_matrix.npy", np.zeros(126))
-    with pytest.raises(ConfigError, match="none"):
-        Embedding.load(tmp_path, 63)
-
-
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", b"x" * 5000, b"\x80\x04K\x01."])
-def test_garbage_is_no_embedding(tmp_path: Path, content: bytes) -> None:
-    for name in ("pca_transform_matrix.npy", "pca_mean_matrix.npy"):
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        Embedding.load(tmp_path, 63)
-
-
-def test_an_embedding_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="pca_transform_matrix"):
-        Embedding.load(tmp_path / "nowhere", 63)
 
 
 # ------------------------------------------------------------------------------------- states

@@ -50,7 +50,7 @@ class LiveSession(FakeSession):
         """What the touch process would publish of a tactile field."""
         pad, _, what = sample.stream.partition("_pad/")
         if what == "tactile":
-            gel = self.gels.setdefault(pad, Gel(MarkerModel(self.world.robot.pads[pad])))
+            gel = self.gels.setdefault(pad, Gel.of(MarkerModel(self.world.robot.pads[pad])))
             for name, data in zip(
                 ("deformation", "reading"), moment(gel, sample.data), strict=True
             ):

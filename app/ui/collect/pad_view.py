@@ -15,7 +15,8 @@ from app.ui.view3d import ar
 from app.ui.view3d.ar import PadTouch
 from app.ui.view3d.heat import heat
 
-GRID = (7, 9)
+GRIDS = {63: (7, 9), 25: (5, 5)}
+"""Rows and columns of the markers, by their number."""
 PITCH_M = 0.0026  # [m] between markers: what an arrow of one pitch would stand for without gain
 DRAG_GAIN = 6.0
 VISIBLE_M = 4e-6  # a marker that moves less looks the same
@@ -81,7 +82,7 @@ class PadView(QWidget):
             words = "No fresh data" if self._stale else "–"
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, words)
             return
-        rows, columns = GRID
+        rows, columns = GRIDS.get(len(felt.deformation), GRIDS[63])
         pitch = min(area.width() / (columns + 0.6), area.height() / (rows + 0.6))
         left = area.center().x() - pitch * columns / 2
         top = area.center().y() - pitch * rows / 2
@@ -96,7 +97,7 @@ class PadView(QWidget):
             )
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(QRectF(left, top, pitch * columns, pitch * rows), image)
-        self._arrows(painter, moved, size, left, top, pitch)
+        self._arrows(painter, moved, size, (rows, columns), QPointF(left, top), pitch)
         self._contact(painter, area, felt.contact)
 
     def _arrows(
@@ -104,13 +105,13 @@ class PadView(QWidget):
         painter: QPainter,
         moved: np.ndarray,
         size: np.ndarray,
-        left: float,
-        top: float,
+        grid: tuple[int, int],
+        corner: QPointF,
         pitch: float,
     ) -> None:
         # The pad is seen as its gel is seen by a camera behind it: x right, y down.
-        x, y = np.meshgrid(np.arange(GRID[1]) + 0.5, np.arange(GRID[0]) + 0.5)
-        at = np.stack([left + pitch * x.ravel(), top + pitch * y.ravel()], axis=-1)
+        x, y = np.meshgrid(np.arange(grid[1]) + 0.5, np.arange(grid[0]) + 0.5)
+        at = pitch * np.stack([x.ravel(), y.ravel()], axis=-1) + [corner.x(), corner.y()]
         rest = size < VISIBLE_M
         quiet = QColor(DARK.edge)
         quiet.setAlpha(110)

@@ -306,7 +306,7 @@ class Player(QWidget):
         field = rows.values.get(f"{pad}_pad/tactile")
         if field is None:
             return None
-        gel = self._gels.setdefault(pad, Gel(MarkerModel(geometry)))
+        gel = self._gels.setdefault(pad, Gel.of(MarkerModel(geometry)))
         return PadTouch(*moment(gel, field), source="from the recorded field")
 
     def seek(self, t_ns: int) -> None:

@@ -120,8 +120,11 @@ def field_arrows(
 
     Args:
         pad: `T_world_pad`.
-        deformation: (63, 3) [m], pad frame.
+        deformation: (63, 3) [m], pad frame; (25, 3) for a gel with 5 x 5 markers.
     """
+    if len(deformation) != geometry.rows * geometry.columns:  # a gel with fewer markers
+        side = round(len(deformation) ** 0.5)
+        geometry = PadGeometry(side, side, geometry.height, geometry.width)
     starts = geometry.taxel_positions.reshape(-1, 3)
     moved = np.asarray(deformation, dtype=np.float64)
     lift = np.zeros_like(starts)
