@@ -220,6 +220,10 @@ class FeelLimits:
     unloaded_n: float = 0.2
 
 
+MARKER_LIMITS = FeelLimits(touched_n=1.0, free_n=0.6)
+"""For cameras behind a gel: the noise of their markers is worth some tenths of a newton."""
+
+
 class Contact:
     """Whether a pad touches something, with hysteresis."""
 

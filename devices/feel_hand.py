@@ -82,7 +82,7 @@ class PadFeel:
         if len(moved) != field[..., NORMAL].size:  # markers that do not lie on the taxels
             pressure = moved[:, 2]
         else:
-            pressure = np.asarray(field[..., NORMAL], dtype=np.float64).ravel()
+            pressure = np.maximum(np.asarray(field[..., NORMAL], dtype=np.float64).ravel(), 0.0)
         slip = self._slip.update(t_ns, load, pressure, moved)
         return Felt(t_ns, offsets, moved, load, slip, self._contact.touching, onset)
 

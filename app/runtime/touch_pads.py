@@ -35,7 +35,7 @@ from app.runtime.touch_source import InputRings, Seen, SensorWatcher
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError
-from devices.feel import READING, Gel
+from devices.feel import MARKER_LIMITS, READING, FeelLimits, Gel
 from devices.feel_axes import AXES, AxesReading, fit_axes
 from devices.feel_hand import Felt, HandFeel, PadFeel
 from devices.gelsight import pca
@@ -59,6 +59,7 @@ class PadPort:
     Args:
         rate_hz: Nominal rate of its streams [Hz].
         source: What tells it, in words.
+        limits: Where its states change.
         transform: The embedding to publish, or None.
     """
 
@@ -69,10 +70,11 @@ class PadPort:
         gel: Gel,
         rate_hz: float,
         source: str,
+        limits: FeelLimits,
         transform: pca.Transform | None,
     ) -> None:
         self.pad, self.source = pad, source
-        self.feel = PadFeel(gel)
+        self.feel = PadFeel(gel, limits)
         self.fault = ""
         self.notice = ""
         self.lost = 0
@@ -173,6 +175,7 @@ class TouchProcess:
                 gels[pad],
                 touch.rate_hz if sensed else FIELD_HZ,
                 self._source_of(pad),
+                MARKER_LIMITS if sensed else FeelLimits(),
                 self._embedding if gels[pad].grid == MarkerModel.GRID else None,
             )
         for pad in self._sensed:

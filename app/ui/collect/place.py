@@ -128,7 +128,7 @@ class CollectPlace(PlaceWidget):
         touch.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.touch_panel = TouchPanel()
         touch.body.addWidget(self.touch_panel)
-        column.addWidget(touch, 6)
+        column.addWidget(touch, 8)
         plots = Card(padding=12)
         self.force_plot = TracePlot("Force at the wrists", "N", top=10.0)
         self.gap_plot = TracePlot("Gripper gap", "mm", top=100.0, digits=0)

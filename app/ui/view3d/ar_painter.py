@@ -240,7 +240,15 @@ class ArPainter:
         """The colour scale of the field, and of its heads, in the lower left corner."""
         left, top = SIZES.gap, self._height - 34.0
         bar = QRectF(left, top + 16, 120, 6)
-        self._plate(QRectF(left - 8, top - 4, 340 if band else 196, 34))
+        self._p.setFont(look.font("caption"))
+        metrics = self._p.fontMetrics()
+        full = f"{1e3 * ar.DEFORMATION_FULL_M:g} mm"
+        words = ("below", "within", "above")
+        heads = bar.right() + 8 + metrics.horizontalAdvance(full) + SIZES.gap
+        width = heads - left
+        if band:
+            width += sum(17 + metrics.horizontalAdvance(word) for word in words)
+        self._plate(QRectF(left - 8, top - 4, width, 34))
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for stop in range(0, 256, 32):
             red, green, blue = (int(c) for c in heat_table()[stop])
@@ -248,25 +256,23 @@ class ArPainter:
         self._p.setPen(Qt.PenStyle.NoPen)
         self._p.setBrush(gradient)
         self._p.drawRoundedRect(bar, 3, 3)
-        self._p.setFont(look.font("caption"))
         self._p.setPen(QColor(DARK.soft))
         self._p.drawText(QPointF(left, top + 11), "Gel moved")
         self._p.setPen(QColor(DARK.faint))
         # The scale is a square root, so its middle is a quarter of its end.
-        full = f"{1e3 * ar.DEFORMATION_FULL_M:g} mm"
         self._p.drawText(QPointF(bar.right() + 8, bar.bottom() + 1), full)
         if not band:
             return
-        x = left + 196.0
+        x = heads
         self._p.setPen(QColor(DARK.soft))
         self._p.drawText(QPointF(x, top + 11), "Heads: force band")
-        for word in ("below", "within", "above"):
+        for word in words:
             self._p.setPen(Qt.PenStyle.NoPen)
             self._p.setBrush(QColor(BAND_COLOURS[word]))
             self._p.drawEllipse(QPointF(x + 4, top + 19), 3.5, 3.5)
             self._p.setPen(QColor(DARK.faint))
             self._p.drawText(QPointF(x + 11, top + 23), word)
-            x += 17 + self._p.fontMetrics().horizontalAdvance(word)
+            x += 17 + metrics.horizontalAdvance(word)
 
     def _absent(self, touch: TouchView) -> None:
         """Why no field is drawn, where its legend would be."""
