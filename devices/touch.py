@@ -181,11 +181,11 @@ class MarkerModel:
             Shape (63, 2). `.ravel()` is the vector [x0, y0, x1, y1, ...] of the published PCA.
         """
         self.pad.check(field)
-        flat = self._matrix @ np.asarray(field, dtype=np.float64).ravel()
+        flat = self.matrix @ np.asarray(field, dtype=np.float64).ravel()
         return np.asarray(flat.reshape(-1, 2))
 
     @cached_property
-    def _matrix(self) -> FloatArray:
+    def matrix(self) -> FloatArray:
         """The linear map from a flat field (189,) [N] to flat offsets (126,)."""
         rows, columns = self.GRID
         pitch_y, pitch_x = self.pad.pitch

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets.video import Packet, VideoEncoder
-from devices.errors import StorageError, TeledeckError
+from devices.errors import StorageError, StreamError, TeledeckError
 from devices.ring import RingReader
 
 _FRAMES_AT_ONCE = 4
@@ -113,6 +113,23 @@ class Feed:
         if kept == len(keep):
             return Rows(drained.t_ns, drained.data, seq0)
         return Rows(drained.t_ns[keep], drained.data[keep], seq0)
+
+    def renew(self) -> bool:
+        """Go on with the ring that has taken the place of a dead one; False while there is none, or
+        one of another kind."""
+        if not self.reader.replaced():
+            return False
+        try:
+            reader = RingReader(self.reader.path)
+        except StreamError:
+            return False  # nobody has made it anew yet
+        if reader.spec != self.spec:
+            reader.close()
+            return False
+        reader.seek(self.newest_ns + 1)
+        self.reader.close()
+        self.reader = reader
+        return True
 
     def close(self) -> None:
         self.reader.close()

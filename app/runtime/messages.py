@@ -453,7 +453,9 @@ class HeadsetStatus(Message, frozen=True):
 class PadReading(Message, frozen=True):
     """One pad for people: forces [N], torsion [N m], `slip` 0 ... 1, `band` -1 below, 0 within, 1
     above the scene's force band (NaN: no band or no contact), `baseline` whether a grasp is
-    subtracted from the shown field. NaN is unknown."""
+    subtracted from the shown field. NaN is unknown. `axes` are normal force, shear x, shear y and
+    torsion as the embedding's first axes tell them, None without one; `axes_error` how far off they
+    were on simulated fields."""
 
     pad: str
     source: str  # "simulated field", "simulated camera", "GelSight Mini 28Q1-..." ...
@@ -468,6 +470,8 @@ class PadReading(Message, frozen=True):
     markers_lost: int
     rate_hz: float
     text: str = ""
+    axes: tuple[float, float, float, float] | None = None
+    axes_error: tuple[float, float, float, float] | None = None
 
 
 class TouchStatus(Message, frozen=True):

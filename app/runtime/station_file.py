@@ -36,6 +36,26 @@ class Cameras(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detail: Literal["auto", "full", "reduced", "minimal"] = "auto"
 
 
+class Touch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the fingers feel, and from what.
+
+    Attributes:
+        source: "field": the simulated pads' forces; "pictures": marker pictures made of them, and
+            the whole path of a real sensor after that.
+        sensors: Identity of a real sensor by pad; it takes the place of the simulated pad.
+        pca: Folder with the published embedding (`pca_transform_matrix.npy`,
+            `pca_mean_matrix.npy`); "" for none.
+        rate_hz: Wished pictures a second of each pad; what was achieved is told.
+        subtract_grasp: Whether a held grasp is taken off what is shown.
+    """
+
+    source: Literal["field", "pictures"] = "field"
+    sensors: dict[str, str] = msgspec.field(default_factory=dict)
+    pca: str = ""
+    rate_hz: float = 30.0
+    subtract_grasp: bool = True
+
+
 class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One station. Every field has the default of the embedded simulation.
 
@@ -58,6 +78,7 @@ class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leader: str = "window"
     driving: Driving = msgspec.field(default_factory=Driving)
     cameras: Cameras = msgspec.field(default_factory=Cameras)
+    touch: Touch = msgspec.field(default_factory=Touch)
 
 
 def load(path: Path) -> StationFile:
@@ -131,6 +152,7 @@ def _unusable(station: StationFile) -> list[TeledeckError]:
         ("cameras.width", station.cameras.width, 64, 1920),
         ("cameras.height", station.cameras.height, 48, 1080),
         ("cameras.rate_hz", station.cameras.rate_hz, 1.0, 60.0),
+        ("touch.rate_hz", station.touch.rate_hz, 1.0, 120.0),
         ("seed", station.seed, 0, 2**31 - 1),
     )
     for name, number, low, high in ranges:

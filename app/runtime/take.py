@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -28,6 +29,15 @@ everything reaches the recorder within that time."""
 
 End = Literal["stopped", "discarded", "interrupted", "failed"]
 OpenWriter = Callable[[Sequence[StreamSpec]], EpisodeWriter]
+
+
+_COME_AND_GO = re.compile(r".*_pad/(markers|pca|deformation|reading)|(headset|policy_[ab])/.*")
+
+
+def may_come_and_go(stream: str) -> bool:
+    """Whether a take is whole without this stream: it is made of others (touch), or its process is
+    a guest (headset, policies). See docs/contracts.md."""
+    return _COME_AND_GO.fullmatch(stream) is not None
 
 
 class Take:
@@ -188,12 +198,26 @@ class Take:
         for feed in self._feeds:
             if not feed.dead:
                 continue
+            if may_come_and_go(feed.spec.name):
+                self._wait_for(feed, now)
+                continue
             since = self._dead_since_ns.setdefault(feed.spec.name, now)
             if now - since > _DEATH_NS:
                 why = f"The stream '{feed.spec.name}' ended: the process that filled it is gone."
                 self.failure = f"{why} The take was saved up to there and counts as failed."
                 self.end("failed", why, now)
                 return
+
+    def _wait_for(self, feed: Feed, now: int) -> None:
+        """Tell the gap once; the stream goes on when its process is back."""
+        name = feed.spec.name
+        if name not in self._dead_since_ns:
+            self._dead_since_ns[name] = now
+            about: dict[str, float | str | bool | None] = {"stream": name}
+            text = f"The stream '{name}' stopped; the take goes on without it"
+            self._events.append(Event(now, "gap", text, about))
+        if feed.renew():
+            del self._dead_since_ns[name]
 
     def _tail_is_in(self) -> bool:
         """Whether every camera has shown a picture from after the end."""

@@ -54,6 +54,8 @@ class UiState:
         auto_advance: In the Library, a verdict opens the next episode.
         sounds: Sounds are on.
         layers: AR layers that are shown.
+        touch: The touch process answers.
+        subtract_grasp: A held grasp is taken off what is shown.
     """
 
     place: Place = "collect"
@@ -69,6 +71,8 @@ class UiState:
     auto_advance: bool = False
     sounds: bool = True
     layers: frozenset[str] = frozenset()
+    touch: bool = False
+    subtract_grasp: bool = False
 
     @property
     def context(self) -> Context:

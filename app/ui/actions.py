@@ -235,6 +235,26 @@ def _robot() -> Iterator[Action]:
         enabled=station_lives,
     )
     yield row(
+        "touch.rezero",
+        "Re-zero touch",
+        Intent("rezero_touch"),
+        keys=("Z",),
+        icon="crosshair-simple",
+        hint="What the pads feel now is their new zero. Touch nothing while you do it.",
+        enabled=lambda s: s.touch,
+    )
+    yield row(
+        "touch.grasp",
+        "Subtract the grasp",
+        Intent("subtract_grasp"),
+        keys=("Shift+Z",),
+        kind="toggle",
+        icon="hand-grabbing",
+        hint="Shows what a held object meets, without the grasp itself; recordings keep it all.",
+        enabled=lambda s: s.touch,
+        checked=lambda s: s.subtract_grasp,
+    )
+    yield row(
         "station.restart",
         "Restart station",
         Intent("restart_station"),

@@ -12,6 +12,7 @@ from app.runtime.messages import (
     Discard,
     EStop,
     GoHome,
+    GraspBaseline,
     Keep,
     Ok,
     OpenDataset,
@@ -22,6 +23,7 @@ from app.runtime.messages import (
     Request,
     ResetScene,
     Restart,
+    RezeroTouch,
     SetDriving,
     Start,
     Stop,
@@ -71,6 +73,8 @@ class Commands:
             "show_me": self._show_me,
             "drive_scale": self._drive_scale,
             "restart_station": self._restart,
+            "rezero_touch": lambda _: self._later(RezeroTouch()),
+            "subtract_grasp": self._subtract_grasp,
             "take_arm": lambda _: self._later(Arm()),
             "take_start": self._start,
             "take_stop": lambda _: self._later(Stop()),
@@ -131,6 +135,10 @@ class Commands:
 
     def _restart(self, _: str) -> None:
         self._ask(Restart("station"), "Starting the station again")
+
+    def _subtract_grasp(self, _: str) -> None:
+        touch = self._session.touch
+        self._later(GraspBaseline(on=touch is None or not touch.baseline_on))
 
     def replay(self, path: Path) -> bool:
         """Let a recorded episode drive the robot from its own start; True when it does."""

@@ -17,6 +17,7 @@ from app.runtime.messages import (
     Discard,
     EStop,
     Event,
+    GraspBaseline,
     HeadsetStatus,
     Keep,
     LoopBudget,
@@ -177,6 +178,8 @@ class FakeSession:
                 self.set_recorder(state="stopped")
             case Keep() if self.recorder is not None:
                 self.set_recorder(state="idle", kept=self.recorder.kept + 1)
+            case GraspBaseline(on=on) if self.touch is not None:
+                self.touch = msgspec.structs.replace(self.touch, baseline_on=on)
             case Discard():
                 self.set_recorder(state="idle")
         return Ok()

@@ -8,10 +8,13 @@ import numpy as np
 
 from devices import plugins
 from devices.clock import FakeClock
+from devices.feel import Gel
+from devices.feel_hand import moment
 from devices.ring import Drained
 from devices.sim.build import build
 from devices.sim.world import World
 from devices.stream import Sample
+from devices.touch import MarkerModel
 from tests.ui.fake_session import FakeSession, station
 
 
@@ -32,6 +35,7 @@ class LiveSession(FakeSession):
         )
         self.station = station(scene=scene, force_band=kind.force_band)
         self.kept: dict[str, list[Sample]] = {}
+        self.gels: dict[str, Gel] = {}
         self.run(0.1)
 
     def run(self, seconds: float) -> None:
@@ -40,6 +44,17 @@ class LiveSession(FakeSession):
         self.world.advance_to(self.clock.now_ns(), 10_000)
         for sample in self.world.collect():
             self.put(sample)
+            self.feel(sample)
+
+    def feel(self, sample: Sample) -> None:
+        """What the touch process would publish of a tactile field."""
+        pad, _, what = sample.stream.partition("_pad/")
+        if what == "tactile":
+            gel = self.gels.setdefault(pad, Gel.of(MarkerModel(self.world.robot.pads[pad])))
+            for name, data in zip(
+                ("deformation", "reading"), moment(gel, sample.data), strict=True
+            ):
+                self.put(Sample(f"{pad}_pad/{name}", sample.seq, sample.t_ns, data))
 
     def put(self, sample: Sample) -> None:
         self.kept.setdefault(sample.stream, []).append(sample)

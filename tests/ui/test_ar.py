@@ -17,7 +17,7 @@ from devices.pose import Pose, quat_from_rotvec, quat_rotate
 from devices.robots.openarm import OpenArmV2
 
 PAD = OpenArmV2().pads["left_inner"]
-fields = arrays(np.float32, (7, 9, 3), elements=st.floats(0, 2, width=32))
+fields = arrays(np.float32, (63, 3), elements=st.floats(0, 0.00390625, width=32))
 
 
 def some_pose(seed: int) -> Pose:
@@ -30,22 +30,28 @@ def test_field_arrows_move_with_their_pad(field: np.ndarray, seed: int) -> None:
     pose = some_pose(seed)
     here = ar.field_arrows(Pose.identity(), PAD, field)
     there = ar.field_arrows(pose, PAD, field)
-    for a, b in ((here.starts, there.starts), (here.ends, there.ends)):
+    for a, b in (
+        (here.starts, there.starts),
+        (here.feet, there.feet),
+        (here.ends, there.ends),
+    ):
         moved = np.array([pose.apply(point) for point in a])
         np.testing.assert_allclose(moved, b, atol=1e-9)
-    np.testing.assert_allclose(here.force, np.linalg.norm(field.reshape(-1, 3), axis=1), 1e-5, 1e-9)
+    np.testing.assert_allclose(here.moved, np.linalg.norm(field, axis=1), 1e-4, 1e-12)
 
 
 def test_shear_drags_along_the_gel_and_pressure_lifts() -> None:
-    field = np.zeros((7, 9, 3))
-    field[0, 0] = (0.0, 0.0, 1.0)  # along columns: +x
-    field[6, 8] = (0.0, 1.0, 0.0)  # along rows: +y
-    field[3, 4] = (1.0, 0.0, 0.0)
-    arrows = ar.field_arrows(Pose.identity(), PAD, field)
-    drag = (arrows.ends - arrows.starts).reshape(7, 9, 3)
-    assert drag[0, 0] == pytest.approx([ar.FIELD_M_PER_N, 0, 0])
-    assert drag[6, 8] == pytest.approx([0, ar.FIELD_M_PER_N, 0])
-    assert drag[3, 4] == pytest.approx([0, 0, ar.FIELD_LIFT_M_PER_N])
+    moved = np.zeros((7, 9, 3))
+    moved[0, 0, 0] = 1e-3
+    moved[6, 8, 1] = 1e-3
+    moved[3, 4, 2] = 1e-3
+    arrows = ar.field_arrows(Pose.identity(), PAD, moved.reshape(63, 3))
+    drag = (arrows.ends - arrows.feet).reshape(7, 9, 3)
+    lift = (arrows.feet - arrows.starts).reshape(7, 9, 3)
+    assert drag[0, 0] == pytest.approx([1e-3 * ar.DRAG_GAIN, 0, 0])
+    assert drag[6, 8] == pytest.approx([0, 1e-3 * ar.DRAG_GAIN, 0])
+    assert lift[3, 4] == pytest.approx([0, 0, 1e-3 * ar.LIFT_GAIN])
+    assert np.count_nonzero(drag) == 2 and np.count_nonzero(lift) == 1
     starts = arrows.starts.reshape(7, 9, 3)
     assert starts[0, 0, 0] < starts[0, 8, 0]
     assert starts[0, 0, 1] < starts[6, 0, 1]

@@ -166,12 +166,12 @@ def test_touch_that_stopped_coming_is_not_shown_as_nothing(
     frame(place, session)
     assert place._facts is not None
     now = place._readings.touch(session.clock.now_ns(), place._facts.parts)
-    assert set(now.fields) == set(place._facts.parts.pad_site)
+    assert set(now.pads) == set(place._facts.parts.pad_site)
     assert not now.stale
     session.clock.advance_s(1.0)
     later = place._readings.touch(session.clock.now_ns(), place._facts.parts)
-    assert not later.fields and not later.wrench
-    assert "left_inner_pad/tactile" in later.stale
+    assert not later.pads and not later.wrench
+    assert "left_inner_pad/deformation" in later.stale
 
 
 def test_a_camera_that_stopped_is_told(place: CollectPlace, session: LiveSession) -> None:

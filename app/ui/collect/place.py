@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtGui import QResizeEvent
@@ -127,7 +128,7 @@ class CollectPlace(PlaceWidget):
         touch.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.touch_panel = TouchPanel()
         touch.body.addWidget(self.touch_panel)
-        column.addWidget(touch, 6)
+        column.addWidget(touch, 8)
         plots = Card(padding=12)
         self.force_plot = TracePlot("Force at the wrists", "N", top=10.0)
         self.gap_plot = TracePlot("Gripper gap", "mm", top=100.0, digits=0)
@@ -173,6 +174,14 @@ class CollectPlace(PlaceWidget):
         window = self.window()
         here = None if window is None else window.focusWidget()
         return "view" if here in (None, window, self.view) else None
+
+    def describe(self, state: UiState) -> UiState:
+        touch = self._session.touch
+        return replace(
+            state,
+            touch=touch is not None,
+            subtract_grasp=touch is not None and touch.baseline_on,
+        )
 
     def layers(self) -> frozenset[str]:
         return self._layers

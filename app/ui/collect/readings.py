@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from app.ui.collect.trace import Trace
 from app.ui.place import SessionPort
-from app.ui.view3d.ar import Box, TouchView
+from app.ui.view3d.ar import Box, PadTouch, TouchView
 from app.ui.view3d.shot import RobotParts
 from devices import plugins
 from devices.clock import NS_PER_S
@@ -93,21 +93,37 @@ class Readings:
 
     def touch(self, now_ns: int, parts: RobotParts) -> TouchView:
         """What is felt now; streams that have stopped are named as stale, never shown as zero."""
-        fields: dict[str, npt.NDArray[np.floating]] = {}
-        wrench: dict[Side, FloatArray] = {}
         stale: set[str] = set()
+        told = {one.pad: one for one in self._session.touch.pads} if self._session.touch else {}
+        pads: dict[str, PadTouch] = {}
         for pad in parts.pad_site:
-            name = f"{pad}_pad/tactile"
-            data = self._fresh(name, now_ns, STALE_NS, stale)
-            if data is not None:
-                fields[pad] = data
+            moved = self._fresh(f"{pad}_pad/deformation", now_ns, STALE_NS, stale)
+            reading = self._fresh(f"{pad}_pad/reading", now_ns, STALE_NS, stale)
+            if moved is None or reading is None:
+                continue
+            says = told.get(pad)
+            source, lost = ("", 0) if says is None else (says.source, says.markers_lost)
+            pads[pad] = PadTouch(moved, reading, source, lost)
+        wrench: dict[Side, FloatArray] = {}
         for side in SIDES:
             data = self._fresh(f"{side}_arm/wrench", now_ns, STALE_NS, stale)
             if data is not None:
                 wrench[side] = np.asarray(data, dtype=np.float64)
         station = self._session.station
         band = station.force_band if station is not None else None
-        return TouchView(fields=fields, wrench=wrench, band=band, stale=frozenset(stale))
+        note, fault = self._touch_note(bool(pads), bool(stale))
+        return TouchView(pads, wrench, band, frozenset(stale), note, fault)
+
+    def _touch_note(self, some: bool, stale: bool) -> tuple[str, bool]:
+        """What is to be said of touch, and whether it is a fault."""
+        status = self._session.touch
+        if status is None:
+            return ("", False) if some else ("Touch is not running: no field is shown", True)
+        if status.fault:
+            return status.text, True
+        if not some:
+            return "Touch gets no fresh data" if stale else "Touch is waiting for the pads", stale
+        return "", False
 
     def asked(self, now_ns: int) -> dict[Side, Pose]:
         """`T_world_tool` that each hand asks for now; absent where nobody asks."""

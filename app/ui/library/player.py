@@ -22,7 +22,7 @@ from app.ui.library.timeline import Timeline
 from app.ui.library.transport import Transport
 from app.ui.library.verdict_bar import VerdictBar
 from app.ui.look import SIZES
-from app.ui.view3d.ar import TouchView
+from app.ui.view3d.ar import PadTouch, TouchView
 from app.ui.view3d.scene_view import SceneView
 from app.ui.view3d.shot import RobotParts
 from app.ui.widgets import Card, EmptyState
@@ -30,6 +30,9 @@ from datasets.dataset import Dataset
 from datasets.library import EpisodeCard
 from devices.clock import NS_PER_S, Clock
 from devices.errors import TeledeckError
+from devices.feel import Gel
+from devices.feel_hand import moment
+from devices.touch import MarkerModel, PadGeometry
 
 log = logging.getLogger("teledeck.window")
 
@@ -64,6 +67,7 @@ class Player(QWidget):
         self._path: Path | None = None
         self._loaded: Loaded | None = None
         self._parts: RobotParts | None = None
+        self._gels: dict[str, Gel] = {}
         self._shown: dict[str, int] = {}
         self._asked: dict[str, int] | None = None
         self._frame = 0
@@ -198,6 +202,7 @@ class Player(QWidget):
             except TeledeckError as error:
                 note = str(error)
         self._parts = parts
+        self._gels.clear()
         self.view.set_stage(source, parts)
         self.view.setVisible(source is not None)
         self._side.setVisible(bool(loaded.cameras))
@@ -242,7 +247,7 @@ class Player(QWidget):
     def _wanted(self, loaded: Loaded, at: int) -> dict[str, int]:
         """Rows to show at the cursor. Old pictures tell their age; too old ones are none."""
         wanted = {}
-        for name in (*loaded.cameras, *loaded.heavy):
+        for name in (*loaded.cameras, *_shown_of(loaded)):
             row = self.playback.row(name)
             age_ns = at - int(loaded.times[name][row]) if row is not None else 0
             if row is not None and age_ns <= GAP_NS:
@@ -275,11 +280,11 @@ class Player(QWidget):
 
     def _touch(self, loaded: Loaded, rows: Rows, parts: RobotParts) -> TouchView:
         """What was felt at the cursor; pads without data are absent, never zero."""
-        fields = {}
+        pads = {}
         for pad in parts.pad_site:
-            field = rows.values.get(f"{pad}_pad/tactile")
-            if field is not None:
-                fields[pad] = field
+            felt = self._pad(loaded, rows, pad, parts.pads[pad])
+            if felt is not None:
+                pads[pad] = felt
         wrench = {}
         for side in parts.tool_site:
             name = f"{side}_arm/wrench"
@@ -287,7 +292,22 @@ class Player(QWidget):
             if row is not None and name in loaded.values:
                 wrench[side] = np.asarray(loaded.values[name][row], dtype=np.float64)
         band = loaded.start.get("force_band")
-        return TouchView(fields=fields, wrench=wrench, band=(band[0], band[1]) if band else None)
+        return TouchView(pads=pads, wrench=wrench, band=(band[0], band[1]) if band else None)
+
+    def _pad(self, loaded: Loaded, rows: Rows, pad: str, geometry: PadGeometry) -> PadTouch | None:
+        """What a pad felt: as the touch process told it then, or, in episodes from before there
+        was one, as its recorded field of forces says now."""
+        moved = rows.values.get(f"{pad}_pad/deformation")
+        name = f"{pad}_pad/reading"
+        row = self.playback.row(name)
+        if moved is not None and row is not None and name in loaded.values:
+            reading = np.asarray(loaded.values[name][row], dtype=np.float64)
+            return PadTouch(moved, reading, "recorded")
+        field = rows.values.get(f"{pad}_pad/tactile")
+        if field is None:
+            return None
+        gel = self._gels.setdefault(pad, Gel.of(MarkerModel(geometry)))
+        return PadTouch(*moment(gel, field), source="from the recorded field")
 
     def seek(self, t_ns: int) -> None:
         self.playback.seek(t_ns)
@@ -324,3 +344,14 @@ class Player(QWidget):
             case _:
                 return False
         return True
+
+
+def _shown_of(loaded: Loaded) -> list[str]:
+    """Heavy streams that are shown; reading others at every step would only cost time."""
+    shown = []
+    for name in loaded.heavy:
+        pad, _, what = name.rpartition("/")
+        newer = what == "tactile" and f"{pad}/deformation" in loaded.specs
+        if what != "markers" and not newer:
+            shown.append(name)
+    return shown

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from devices.leader import Side
 from devices.pose import Pose, matrix_from_quat, quat_rotate
 from devices.stream import FloatArray
-from devices.touch import NORMAL, SHEAR_COLUMNS, SHEAR_ROWS, PadGeometry
+from devices.touch import PadGeometry
 
-FIELD_FULL_N = 1.5  # [N] a taxel at the hot end of the colour scale
-FIELD_M_PER_N = 0.012  # [m] of arrow for each newton of shear on a taxel
-FIELD_LIFT_M_PER_N = 0.006  # [m] that pressure lifts the arrows off the gel
+DEFORMATION_FULL_M = 0.0015  # [m] a marker at the hot end of the colour scale has moved so far
+DRAG_GAIN = 8.0  # arrows along the gel are this much longer than the gel is dragged
+LIFT_GAIN = 5.0  # arrows stand off the gel by this much more than it is pressed in
+STILL_M = 4e-6  # [m] a marker that has moved less is at rest
 FORCE_M_PER_N = 0.008  # [m] of arrow for each newton at the wrist
 FORCE_MIN_N = 0.3  # below this a force is noise and no arrow is drawn
 FORCE_MAX_M = 0.30  # arrows are no longer than this
@@ -30,20 +31,60 @@ Band = tuple[float, float]
 
 
 @dataclass(frozen=True)
+class PadTouch:
+    """What one pad feels now.
+
+    Attributes:
+        deformation: Of the gel's face [m], pad frame, shape (63, 3): dx, dy, pressed in by dz.
+        reading: The numbers of `devices.feel.READING`, shape (8,).
+        source: What tells it, in words ("simulated field").
+        lost: Markers that its camera does not see.
+    """
+
+    deformation: npt.NDArray[np.floating]
+    reading: FloatArray
+    source: str = ""
+    lost: int = 0
+
+    @property
+    def force(self) -> float:
+        """Size of the whole force on the pad [N]."""
+        return float(np.linalg.norm(self.reading[:3]))
+
+    @property
+    def contact(self) -> bool:
+        return bool(self.reading[5] > 0.5)
+
+    @property
+    def band(self) -> str:
+        """As `band_word`, "" where nothing can be said."""
+        state = float(self.reading[6])
+        return "" if np.isnan(state) else ("below", "within", "above")[int(state) + 1]
+
+    @property
+    def grasp_subtracted(self) -> bool:
+        return bool(self.reading[7] > 0.5)
+
+
+@dataclass(frozen=True)
 class TouchView:
     """What is felt now.
 
     Attributes:
-        fields: Per pad, (rows, columns, 3) [N] as in `devices.touch`.
+        pads: Per pad that tells something.
         wrench: Per side, force and torque on the tool [N, N m], shape (6,), in the tool frame.
         band: Force that counts as right contact [N], or None.
         stale: Streams whose last sample is too old to be shown as now.
+        note: Why pads tell nothing, as a short sentence; "" when they do.
+        fault: Whether that is a fault.
     """
 
-    fields: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    pads: Mapping[str, PadTouch] = field(default_factory=dict)
     wrench: Mapping[Side, FloatArray] = field(default_factory=dict)
     band: Band | None = None
     stale: frozenset[str] = frozenset()
+    note: str = ""
+    fault: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,44 +97,47 @@ class Box:
 
 @dataclass(frozen=True)
 class FieldArrows:
-    """Arrows of one pad [m], world frame: shape (n, 3) each, and force per taxel [N], (n,)."""
+    """Arrows of one pad [m], world frame, shape (63, 3) each.
+
+    Attributes:
+        starts: The markers at rest, on the gel.
+        feet: Where each stands off the gel as far as it is pressed in, above its start.
+        ends: The heads: `feet`, dragged along the gel.
+        moved: How far each marker has really moved [m], shape (63,).
+    """
 
     starts: FloatArray
+    feet: FloatArray
     ends: FloatArray
-    force: FloatArray
+    moved: FloatArray
 
 
-def field_arrows(pad: Pose, geometry: PadGeometry, forces: npt.NDArray[np.floating]) -> FieldArrows:
-    """The deformation field of a pad, in place: shear drags the arrow along the gel, pressure
-    lifts it off the gel.
+def field_arrows(
+    pad: Pose, geometry: PadGeometry, deformation: npt.NDArray[np.floating]
+) -> FieldArrows:
+    """The deformation field of a pad, in place: shear drags an arrow along the gel, pressure lifts
+    it off along the pad's normal.
 
     Args:
         pad: `T_world_pad`.
-        forces: (rows, columns, 3) [N], world on gel, in the pad's frame.
+        deformation: (63, 3) [m], pad frame; (25, 3) for a gel with 5 x 5 markers.
     """
-    y, x = np.meshgrid(geometry.row_positions, geometry.column_positions, indexing="ij")
-    starts = np.stack([x, y, np.zeros_like(x)], axis=-1).reshape(-1, 3)
-    cells = np.asarray(forces, dtype=np.float64).reshape(-1, 3)
-    drag = np.stack(
-        [
-            FIELD_M_PER_N * cells[:, SHEAR_COLUMNS],
-            FIELD_M_PER_N * cells[:, SHEAR_ROWS],
-            FIELD_LIFT_M_PER_N * cells[:, NORMAL],
-        ],
-        axis=-1,
-    )
-    rotation = matrix_from_quat(pad.quat)
+    if len(deformation) != geometry.rows * geometry.columns:  # a gel with fewer markers
+        side = round(len(deformation) ** 0.5)
+        geometry = PadGeometry(side, side, geometry.height, geometry.width)
+    starts = geometry.taxel_positions.reshape(-1, 3)
+    moved = np.asarray(deformation, dtype=np.float64)
+    lift = np.zeros_like(starts)
+    lift[:, 2] = LIFT_GAIN * moved[:, 2]
+    drag = np.zeros_like(starts)
+    drag[:, :2] = DRAG_GAIN * moved[:, :2]
+    turned = matrix_from_quat(pad.quat).T
     return FieldArrows(
-        starts=starts @ rotation.T + pad.position,
-        ends=(starts + drag) @ rotation.T + pad.position,
-        force=np.linalg.norm(cells, axis=-1),
+        starts=starts @ turned + pad.position,
+        feet=(starts + lift) @ turned + pad.position,
+        ends=(starts + lift + drag) @ turned + pad.position,
+        moved=np.sqrt((moved * moved).sum(axis=-1)),
     )
-
-
-def pad_force(forces: npt.NDArray[np.floating]) -> FloatArray:
-    """Total force on a pad in its frame: shear along x, shear along y, pressure [N], (3,)."""
-    total = np.asarray(forces, dtype=np.float64).reshape(-1, 3).sum(axis=0)
-    return np.array([total[SHEAR_COLUMNS], total[SHEAR_ROWS], total[NORMAL]])
 
 
 def force_tip(tool: Pose, wrench: FloatArray) -> FloatArray | None:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QLinearGradient, QPainter, QPainterPath, QPen, QPolygonF
 
 from app.ui import look
 from app.ui.look import DARK, SIZES
 from app.ui.view3d import ar
-from app.ui.view3d.ar import Box, TouchView
+from app.ui.view3d.ar import Box, PadTouch, TouchView
 from app.ui.view3d.drag import Grip, Handles
 from app.ui.view3d.heat import heat_colour, heat_level, heat_table
 from app.ui.view3d.shot import Frame
@@ -82,65 +83,67 @@ class ArPainter:
         if "contacts" in scene.layers:
             self._contacts()
         if "field" in scene.layers:
-            for pad, forces in scene.touch.fields.items():
-                if pad in self._frame.pads and f"{pad}_pad/tactile" not in scene.touch.stale:
-                    self._field(pad, scene, forces)
+            for pad, felt in scene.touch.pads.items():
+                if pad in self._frame.pads:
+                    self._field(pad, scene, felt)
         if "force" in scene.layers:
             for side, wrench in scene.touch.wrench.items():
                 if f"{side}_arm/wrench" not in scene.touch.stale:
                     self._force(side, wrench, scene.touch)
         if scene.handles is not None:
             self._handles(*scene.handles, scene.grip, scene.held)
-        if "field" in scene.layers and scene.touch.fields:
-            self._legend()
+        if "field" in scene.layers:
+            if scene.touch.pads:
+                self._legend(any(felt.band for felt in scene.touch.pads.values()))
+            elif scene.touch.note:
+                self._absent(scene.touch)
 
     # ---------------------------------------------------------------------------------- layers
-    def _field(self, pad: str, scene: ArScene, forces: np.ndarray) -> None:
+    def _field(self, pad: str, scene: ArScene, felt: PadTouch) -> None:
         pose, geometry = self._frame.pads[pad], scene.pads[pad]
-        arrows = ar.field_arrows(pose, geometry, forces)
-        live = arrows.force > 0.004
-        if not live.any():
-            return
-        starts, ends = self._project(arrows.starts), self._project(arrows.ends)
-        if starts[:, 2].min() < NEAR:
+        arrows = ar.field_arrows(pose, geometry, felt.deformation)
+        live = arrows.moved > ar.STILL_M
+        starts, feet, ends = (
+            self._project(points) for points in (arrows.starts, arrows.feet, arrows.ends)
+        )
+        if min(starts[:, 2].min(), ends[:, 2].min()) < NEAR:
             return
         pixel = self._frame.viewpoint.focal(self._height) / float(starts[:, 2].mean())
         pitch = pixel * min(geometry.pitch)
         if pitch < _FIELD_MIN_PITCH:
-            self._field_sum(pose.position, forces)
+            self._field_sum(pose.position, felt)
             return
         size = float(np.clip(pitch * 0.28, 0.9, 5.0))
-        level = np.clip(heat_level(arrows.force, ar.FIELD_FULL_N) * _BANDS, 0, _BANDS - 1)
-        level = level.astype(int)
-        # A dark lining first, so that the arrows stand out from bright things behind them.
-        lines = [
-            QLineF(a[0], a[1], b[0], b[1]) for a, b in zip(starts[live], ends[live], strict=True)
-        ]
-        self._p.setPen(_pen(QColor(0, 0, 0, 130), size + 1.6))
-        self._p.drawLines(*lines)
-        self._p.setPen(_pen(QColor(255, 255, 255, 60), max(1.0, 0.5 * size)))
         if pitch > 6.0:
             quiet = [QPointF(a[0], a[1]) for a in starts[~live]]
+            self._p.setPen(_pen(QColor(255, 255, 255, 60), max(1.0, 0.5 * size)))
             if quiet:
                 self._p.drawPoints(*quiet)
+        if not live.any():
+            return
+        # A dark lining first, so that the arrows stand out from bright things behind them.
+        self._p.setPen(_pen(QColor(0, 0, 0, 130), size + 1.6))
+        self._p.drawLines(*_lines(feet, ends, live))
+        # How far the gel is pressed in: thin stems from the gel to where the arrows stand.
+        self._p.setPen(_pen(QColor(255, 255, 255, 70), max(0.8, 0.4 * size)))
+        self._p.drawLines(*_lines(starts, feet, live))
+        level = heat_level(arrows.moved, ar.DEFORMATION_FULL_M) * _BANDS
+        level = np.clip(level, 0, _BANDS - 1).astype(int)
+        head = QColor(BAND_COLOURS[felt.band]) if felt.band else None
         for band in range(_BANDS):
             mine = live & (level == band)
             if not mine.any():
                 continue
-            colour = heat_colour(((band + 0.5) / _BANDS) ** 2 * ar.FIELD_FULL_N, ar.FIELD_FULL_N)
+            full = ar.DEFORMATION_FULL_M
+            colour = heat_colour(((band + 0.5) / _BANDS) ** 2 * full, full)
             self._p.setPen(_pen(colour, size))
-            self._p.drawLines(
-                *[
-                    QLineF(a[0], a[1], b[0], b[1])
-                    for a, b in zip(starts[mine], ends[mine], strict=True)
-                ]
-            )
-            self._p.setPen(_pen(colour, size * 1.9))
+            self._p.drawLines(*_lines(feet, ends, mine))
+            self._p.setPen(_pen(head or colour, size * 1.9))
             self._p.drawPoints(*[QPointF(b[0], b[1]) for b in ends[mine]])
 
-    def _field_sum(self, at: FloatArray, forces: np.ndarray) -> None:
-        """From afar: one glowing dot a pad, as big and as hot as the whole field."""
-        force = float(np.linalg.norm(ar.pad_force(forces)))
+    def _field_sum(self, at: FloatArray, felt: PadTouch) -> None:
+        """From afar: one glowing dot a pad, as big and as hot as the whole force."""
+        force = felt.force
         if force < ar.FORCE_MIN_N:
             return
         point = self._project(at[None])[0]
@@ -149,6 +152,8 @@ class ArPainter:
         self._p.setBrush(heat_colour(force, _PAD_FULL_N, 70))
         self._p.drawEllipse(QPointF(point[0], point[1]), 1.9 * radius, 1.9 * radius)
         self._p.setBrush(heat_colour(force, _PAD_FULL_N, 230))
+        if felt.band:
+            self._p.setPen(_pen(QColor(BAND_COLOURS[felt.band]), 2.0))
         self._p.drawEllipse(QPointF(point[0], point[1]), 0.8 * radius, 0.8 * radius)
 
     def _force(self, side: Side, wrench: FloatArray, touch: TouchView) -> None:
@@ -231,13 +236,19 @@ class ArPainter:
             self._p.setBrush(Qt.BrushStyle.NoBrush)
             self._p.drawEllipse(centre, 17.0, 17.0)
 
-    def _legend(self) -> None:
-        """The colour scale of the field, in the lower left corner."""
+    def _legend(self, band: bool) -> None:
+        """The colour scale of the field, and of its heads, in the lower left corner."""
         left, top = SIZES.gap, self._height - 34.0
         bar = QRectF(left, top + 16, 120, 6)
-        self._p.setPen(Qt.PenStyle.NoPen)
-        self._p.setBrush(QColor(14, 17, 21, 150))
-        self._p.drawRoundedRect(QRectF(left - 8, top - 4, 180, 34), 5, 5)
+        self._p.setFont(look.font("caption"))
+        metrics = self._p.fontMetrics()
+        full = f"{1e3 * ar.DEFORMATION_FULL_M:g} mm"
+        words = ("below", "within", "above")
+        heads = bar.right() + 8 + metrics.horizontalAdvance(full) + SIZES.gap
+        width = heads - left
+        if band:
+            width += sum(17 + metrics.horizontalAdvance(word) for word in words)
+        self._plate(QRectF(left - 8, top - 4, width, 34))
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for stop in range(0, 256, 32):
             red, green, blue = (int(c) for c in heat_table()[stop])
@@ -245,12 +256,37 @@ class ArPainter:
         self._p.setPen(Qt.PenStyle.NoPen)
         self._p.setBrush(gradient)
         self._p.drawRoundedRect(bar, 3, 3)
-        self._p.setFont(look.font("caption"))
         self._p.setPen(QColor(DARK.soft))
-        self._p.drawText(QPointF(left, top + 11), "Force on a taxel")
+        self._p.drawText(QPointF(left, top + 11), "Gel moved")
         self._p.setPen(QColor(DARK.faint))
         # The scale is a square root, so its middle is a quarter of its end.
-        self._p.drawText(QPointF(bar.right() + 8, bar.bottom() + 1), f"{ar.FIELD_FULL_N:g} N")
+        self._p.drawText(QPointF(bar.right() + 8, bar.bottom() + 1), full)
+        if not band:
+            return
+        x = heads
+        self._p.setPen(QColor(DARK.soft))
+        self._p.drawText(QPointF(x, top + 11), "Heads: force band")
+        for word in words:
+            self._p.setPen(Qt.PenStyle.NoPen)
+            self._p.setBrush(QColor(BAND_COLOURS[word]))
+            self._p.drawEllipse(QPointF(x + 4, top + 19), 3.5, 3.5)
+            self._p.setPen(QColor(DARK.faint))
+            self._p.drawText(QPointF(x + 11, top + 23), word)
+            x += 17 + metrics.horizontalAdvance(word)
+
+    def _absent(self, touch: TouchView) -> None:
+        """Why no field is drawn, where its legend would be."""
+        self._p.setFont(look.font("caption"))
+        width = self._p.fontMetrics().horizontalAdvance(touch.note)
+        left, top = SIZES.gap, self._height - 30.0
+        self._plate(QRectF(left - 8, top, width + 16, 24))
+        self._p.setPen(QColor(DARK.fault if touch.fault else DARK.soft))
+        self._p.drawText(QPointF(left, top + 16), touch.note)
+
+    def _plate(self, box: QRectF) -> None:
+        self._p.setPen(Qt.PenStyle.NoPen)
+        self._p.setBrush(QColor(14, 17, 21, 150))
+        self._p.drawRoundedRect(box, 5, 5)
 
     # ------------------------------------------------------------------------------------ tools
     def _project(self, points: FloatArray) -> FloatArray:
@@ -292,6 +328,11 @@ class ArPainter:
         self._p.drawRoundedRect(box, 5, 5)
         self._p.setPen(colour)
         self._p.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def _lines(a: FloatArray, b: FloatArray, which: npt.NDArray[np.bool_]) -> list[QLineF]:
+    """Lines between points on the screen, shape (n, 3) each, of those that `which` names."""
+    return [QLineF(*ends) for ends in np.hstack([a[which, :2], b[which, :2]]).tolist()]
 
 
 def _pen(colour: QColor, width: float) -> QPen:
