@@ -56,7 +56,8 @@ class Extrinsics:
 
     def inverse(self) -> Extrinsics:
         """`T_b_a`: the exact inverse of the matrix, not that of the nearest rotation."""
-        return self._frozen(np.linalg.inv(self.matrix), quat_conjugate(self.quat))
+        inverse = np.asarray(np.linalg.inv(self.matrix), dtype=np.float64)
+        return self._frozen(inverse, quat_conjugate(self.quat))
 
     def point(self, point: FloatArray) -> FloatArray:
         """A point (3,) [m] in b, told in a."""

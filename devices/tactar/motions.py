@@ -58,10 +58,10 @@ def still(t: float) -> Hands:
 
 
 def circle(t: float) -> Hands:
-    """Both hands hold their grip and draw a circle of 8 cm radius in 4 s; the triggers breathe.
-    They let go for half a second every 8 s."""
+    """Both hands hold their grip and draw two circles of 8 cm radius in 7.5 s; the triggers
+    breathe. They let go where they began, for half a second."""
     phase = t % 8.0
-    angle = 2 * math.pi * min(phase, 7.5) / 4.0
+    angle = 4 * math.pi * min(phase, 7.5) / 7.5
     moved = (0.08 * math.sin(angle), 0.08 * (1.0 - math.cos(angle)), 0.0)
     trigger = 0.5 - 0.5 * math.cos(2 * math.pi * t / 8.0)
     grip = 0.25 < phase < 7.5
