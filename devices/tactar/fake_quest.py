@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -130,6 +131,9 @@ class FakeQuest:
                     f"{error.strerror or error}",
                     next_step="End another fake headset there, or give this one its own --device",
                 ) from error
+            # A late process must not lose what a headset would not.
+            ear = transport.get_extra_info("socket")
+            ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             self._transports.append(transport)
             actual.append(transport.get_extra_info("sockname")[1])
         self.ports = Ports(**dict(zip(STREAMS, actual, strict=True)))

@@ -1,4 +1,4 @@
-"""The TactAR wire: what a post and a document cost, how soon a post is answered, datagrams a second.
+"""The TactAR wire: what a post and a document cost, how soon posts are answered, datagrams.
 
 `python -m tests.benchmarks.wire [--seconds S] [--json PATH]`
 """
@@ -134,7 +134,14 @@ async def _everything(seconds: float) -> list[Row]:
         rows.append(Row(f"{stream.name} jitter p99, sent", stream.jitter_p99_ms, "ms"))
     for stream in report.streams:
         rows.append(Row(f"{stream.name} jitter p99, arrived", stream.jitter_p99_ms, "ms"))
-    rows.append(Row("faults that the fake headset found", sum(report.faults.values()), "1"))
+    rows.append(
+        Row(
+            "faults that the fake headset found",
+            sum(report.faults.values()),
+            "1",
+            "; ".join(report.faults),
+        )
+    )
     rows.append(Row("post answered p99, everything at once", report.answer_p99_ms, "ms"))
     return rows
 
