@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from devices.errors import ConfigError, PolicyError
+from devices.errors import ConfigError, PolicyError, TeledeckError
 from policies.training_run import PLAN, Phase, Plan, RunFolder, Status
 
 LOCK = "queue.lock"
@@ -113,7 +113,7 @@ class TrainingQueue:
                 if not left:
                     break
                 tried.add(left[0].path)
-                with contextlib.suppress(PolicyError, ConfigError):
+                with contextlib.suppress(TeledeckError):
                     train(left[0])
                 done.append(left[0])
         return tuple(done)
