@@ -31,6 +31,7 @@ examples:
   teledeck                                    open the window
   teledeck --scene drawer --dataset ~/takes   another scene, another folder
   teledeck collect --headless --operator scripted --scene wipe -n 20 --dataset ~/takes
+  teledeck train --dataset ~/takes --policy bc --out ~/runs/bc
   teledeck episodes --dataset ~/takes         what is in a dataset
   teledeck evaluate --policy runs/rdp --policy runs/dp --scene wipe --perturb after-contact -n 100
   teledeck doctor                             what this machine can do
@@ -42,6 +43,14 @@ Be a SIMULATED headset. It posts hands sixty times a second as the TactAR app do
 left and right exchanged, the app's calibration fault), decodes the four UDP streams that come back
 and says every second what arrives and what is wrong with it. In a terminal, typed words change
 what it does: circle, push, squeeze, still, held, restart, recentre, lose, quit.
+"""
+
+_ABOUT_TRAIN = """\
+Train a policy on the takes that were kept. The same command goes on where it was stopped or killed.
+
+  teledeck train --dataset ~/takes --policy bc --needs touch --out ~/runs/bc
+  teledeck train --dataset ~/takes --policy bc --set width=512 --queue ~/runs
+  teledeck train --queue ~/runs       work through the queue
 """
 
 
@@ -94,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     collect.set_defaults(command=_collect)
 
     _evaluate_parser(commands)
+
+    train = commands.add_parser(
+        "train",
+        help="train a policy on a dataset, or work through a queue of trainings",
+        **_style(_ABOUT_TRAIN),
+    )
+    _train_options(train)
+    train.set_defaults(command=_train)
 
     episodes = commands.add_parser(
         "episodes", help="list what is in a dataset", **_style("List the episodes of a dataset.")
@@ -191,6 +208,46 @@ def _evaluate_parser(commands: Any) -> None:
         "--out", type=Path, default=Path("evaluation"), metavar="DIR", help="folder of the results"
     )
     evaluate.set_defaults(command=_evaluate)
+
+
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    _dataset_option(parser)
+    parser.add_argument("--policy", metavar="NAME", help="what to train (bc, diffusion, rdp, ...)")
+    parser.add_argument(
+        "--needs",
+        metavar="PRESET",
+        default="state",
+        help="what it sees: state, touch, reactive, pca or reading, and cameras (touch+front); "
+        "default state",
+    )
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", type=Path, metavar="DIR", help="folder of this training")
+    place.add_argument(
+        "--queue", type=Path, metavar="DIR", help="with --policy: wait there; without: work there"
+    )
+    parser.add_argument("--steps", type=_positive, metavar="N", help="updates (default 5000)")
+    parser.add_argument("--batch", type=_positive, metavar="N", help="windows in one (default 64)")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="of weights, order, noise (default 0)"
+    )
+    parser.add_argument(
+        "--hold-out", type=float, metavar="SHARE", help="episodes kept for judging (default 0.1)"
+    )
+    parser.add_argument("--task", metavar="TEXT", help="only takes of this task")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help='JSON of weights: {"uid": weight}'
+    )
+    parser.add_argument("--device", metavar="NAME", help="cpu (default), cuda or auto")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="CPU threads (default 1; 0: as many as there are)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the policy, of the action space (space.horizon=16) or the plan (plan.stride=2)",
+    )
 
 
 def _style(description: str) -> dict[str, Any]:
@@ -301,6 +358,38 @@ def _evaluate(options: argparse.Namespace) -> int:
         keep=options.keep,
     )
     return evaluate(batch, workers=options.workers)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from app.train import make_plan, read_weights, train, work_through
+    from policies.training_queue import TrainingQueue
+    from policies.training_run import RunFolder
+
+    if options.policy is None:
+        if options.queue is None:
+            raise ConfigError("What to train was not said", next_step="Name a --policy")
+        return work_through(options.queue)
+    plan = make_plan(
+        _dataset(options),
+        options.policy,
+        options.needs,
+        options.set,
+        steps=options.steps,
+        batch=options.batch,
+        seed=options.seed,
+        hold_out=options.hold_out,
+        task=options.task,
+        weights=read_weights(options.weights) if options.weights else None,
+        device=options.device,
+        threads=options.threads,
+    )
+    if options.queue is not None:
+        folder = TrainingQueue(options.queue).add(plan)
+        print(f"{folder.path.name} waits in {options.queue}")
+        return 0
+    RunFolder(options.out).create(plan)
+    status = train(RunFolder(options.out).path)
+    return {"done": 0, "stopped": 130}.get(status.phase, 1)
 
 
 def _episodes(options: argparse.Namespace) -> int:

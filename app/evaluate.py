@@ -96,9 +96,11 @@ def _identity(policy: str) -> tuple[str, str]:
         raise ConfigError(
             f"No policy at '{policy}'", allowed=[*SCRIPTS, "the folder of a checkpoint"]
         )
-    from policies.checkpoint import describe
+    from policies.checkpoint import digest, read_card
 
-    return describe(Path(policy))
+    folder = Path(policy).absolute()
+    run = folder.parent.name if folder.name in ("best", "last") else folder.name
+    return f"{read_card(folder).policy} {run}", digest(folder)[:16]
 
 
 def _run(

@@ -1,0 +1,139 @@
+"""Several trainings: one at a time, in order, whoever is killed; and the page that watches."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.session.training import TrainingDesk
+from datasets.dataset import Dataset
+from devices.errors import ConfigError, PolicyError
+from policies import checkpoint
+from policies.trainer import Trainer
+from policies.training_queue import TrainingQueue
+from policies.training_run import Plan, RunFolder, Status
+from tests.policies.takes import reaching
+from tests.policies.test_trainer import plan_for, same, weights
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return reaching(tmp_path_factory.mktemp("queue") / "set", 4)
+
+
+@pytest.fixture
+def plan(dataset: Dataset) -> Plan:
+    return plan_for(dataset, hold_out=0.0, steps=20, save_every_s=60.0)
+
+
+def in_here(folder: RunFolder) -> Status:
+    return Trainer(folder).run()
+
+
+def test_trainings_are_run_in_order_and_a_bad_one_does_not_stop_the_rest(
+    tmp_path: Path, dataset: Dataset, plan: Plan
+) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    first = queue.add(plan)
+    bad = queue.add(plan_for(dataset, task="nobody did this"), "bad")
+    last = queue.add(plan)
+    names = ["0001-bc", "0002-bad", "0003-bc"]
+    assert [folder.path.name for folder in queue.runs()] == names
+    assert [folder.path.name for folder in queue.work(in_here)] == names
+    assert [f.status().phase for f in (first, bad, last)] == ["done", "failed", "done"]
+    assert queue.work(in_here) == ()
+    queue.again("0002-bad")
+    assert [f.path.name for f in queue.work(in_here)] == ["0002-bad"]
+
+
+def test_one_runner_a_queue(tmp_path: Path, plan: Plan) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    queue.add(plan)
+
+    def train(folder: RunFolder) -> Status:
+        assert queue.is_worked_on()
+        with pytest.raises(PolicyError, match="worked on already"):
+            TrainingQueue(queue.root).work(in_here)
+        return in_here(folder)
+
+    queue.work(train)
+    assert not queue.is_worked_on()
+
+
+def test_names_that_are_no_folder_names_are_refused(tmp_path: Path, plan: Plan) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    for name in ("../x", "a/b", "Big", ".x", "-x"):
+        with pytest.raises(ConfigError, match="cannot be called"):
+            queue.add(plan, name)
+    with pytest.raises(ConfigError, match="no training 'x'"):
+        queue.cancel("x")
+
+
+def test_a_queue_whose_runner_is_killed_goes_on(tmp_path: Path, dataset: Dataset) -> None:
+    slow = plan_for(dataset, hold_out=0.0, steps=300, save_every_s=0.3, judge_every=300)
+    desk = TrainingDesk(tmp_path / "runs")
+    queue = desk.queue
+    first, second = queue.add(slow), queue.add(plan_for(dataset, hold_out=0.0, steps=20))
+    command = [sys.executable, "-m", "app.cli", "train", "--queue", str(queue.root)]
+    runner = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        _wait(lambda: first.status().step >= 20)
+        assert desk.working and desk.runs()[0].can == {"pause", "cancel"}
+    finally:
+        runner.send_signal(signal.SIGKILL)
+        runner.wait()
+    _wait(lambda: not first.is_locked())  # the training ends with its runner
+    assert first.status().phase == "stopped" and second.status().phase == "waiting"
+    assert not desk.working
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert [view.status.phase for view in desk.runs()] == ["done", "done"]
+    whole = RunFolder(tmp_path / "whole")
+    whole.create(slow)
+    Trainer(whole).run()
+    assert same(weights(whole.path / "last"), weights(first.path / "last"))
+
+
+def test_the_desk_follows_curves_through_a_resume(tmp_path: Path, plan: Plan) -> None:
+    desk = TrainingDesk(tmp_path / "runs")
+    folder = desk.add(plan)
+    assert [view.status.phase for view in desk.runs()] == ["waiting"]
+    assert desk.curves("0001-bc") == {}
+    folder.add_metrics({"kind": "train", "stage": "policy", "step": 5, "loss": 3.0})
+    folder.add_metrics({"kind": "train", "stage": "policy", "step": 10, "loss": 2.0})
+    curve = desk.curves("0001-bc")["train", "policy", "loss"]
+    assert curve.steps.tolist() == [5, 10] and curve.values.tolist() == [3.0, 2.0]
+    folder.add_metrics({"kind": "train", "stage": "policy", "step": 15, "loss": 1.0})
+    assert desk.curves("0001-bc")["train", "policy", "loss"].values.tolist() == [3.0, 2.0, 1.0]
+    folder.cut_metrics(5)
+    folder.add_metrics({"kind": "train", "stage": "policy", "step": 8, "loss": 2.5})
+    assert desk.curves("0001-bc")["train", "policy", "loss"].values.tolist() == [3.0, 2.5]
+
+
+def test_the_desk_pauses_cancels_and_names_what_it_cannot_read(
+    tmp_path: Path, dataset: Dataset, plan: Plan
+) -> None:
+    desk = TrainingDesk(tmp_path / "runs")
+    desk.add(plan)
+    desk.add(plan)
+    desk.cancel("0001-bc")
+    assert [view.status.phase for view in desk.runs()] == ["cancelled", "waiting"]
+    assert [f.path.name for f in desk.queue.work(in_here)] == ["0002-bc"]
+    view = desk.runs()[1]
+    assert view.share == 1.0 and view.checkpoint is not None
+    assert checkpoint.load(view.checkpoint).name == "bc"
+    (view.path / "plan.json").write_text(json.dumps({"policy": 3}))
+    assert len(desk.runs()) == 1 and "plan.json cannot be read" in desk.complaints[0]
+
+
+def _wait(happened: object, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
