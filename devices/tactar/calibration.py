@@ -100,7 +100,7 @@ class Calibration:
             )
 
     @property
-    def T_world_headset(self) -> Pose:  # noqa: N802 - the name that poses have everywhere
+    def T_world_headset(self) -> Pose:
         """From the app's aligned frame, told in the world's axes, to the world."""
         return Pose(np.zeros(3), quat_from_rotvec(np.array([0.0, 0.0, self.yaw_rad])))
 

@@ -17,9 +17,21 @@ import numpy as np
 
 from devices.clock import NS_PER_S
 from devices.leader import SIDES, HandInput, LeaderInput, Side
-from devices.pose import normalized, quat_conjugate, quat_multiply, quat_rotate, rotvec_from_quat
+from devices.pose import (
+    Pose,
+    normalized,
+    quat_conjugate,
+    quat_multiply,
+    quat_rotate,
+    rotvec_from_quat,
+)
 from devices.stream import FloatArray
-from devices.tactar.calibration import Calibration, turn_about_vertical, wrapped
+from devices.tactar.calibration import (
+    Calibration,
+    in_robot_axes,
+    turn_about_vertical,
+    wrapped,
+)
 from devices.tactar.set_up import grip_of, physical_hands
 
 if TYPE_CHECKING:
@@ -155,7 +167,7 @@ class Hands:
         """Take one post in.
 
         Args:
-            post: As parsed: finite numbers, unit quaternions.
+            post: As parsed: finite numbers, quaternions of about unit length.
             arrival_ns: When it arrived [ns, monotonic].
             barred: Why nobody may drive from here now (a set-up runs, the calibration is in
                 doubt), or "". A grip that is held now must be released afterwards.
@@ -185,7 +197,7 @@ class Hands:
         if self.calibrating:
             reason = "the app's calibration mode"
         readings = {side: self._hand(side, hands[side], arrival_ns, reason, news) for side in SIDES}
-        self._head = (np.asarray(post.head.position), np.asarray(post.head.quat))
+        self._head = None if post.head is None else (post.head[:3], post.head[3:])
         self._seq += 1
         reading = LeaderInput(
             device=DEVICE,
@@ -203,10 +215,7 @@ class Hands:
         self, side: Side, hand: Controller, now_ns: int, reason: str, news: list[News]
     ) -> HandInput:
         mine = self._hands[side]
-        pose = (
-            np.asarray(hand.position, dtype=np.float64),
-            np.asarray(hand.quat, dtype=np.float64),
-        )
+        pose = (hand.position, hand.quat)
         grip = grip_of(hand)
         if mine.raw is None:
             mine.moved_ns = now_ns
@@ -228,16 +237,17 @@ class Hands:
         elif not grip and not mine.lost:
             mine.fresh = ""
         mine.held = grip
-        if self._calibration is None:
-            world = Calibration("", "", "2000-01-01T00:00:00+00:00", True, 0.0, 0.0, 0.0, 0.0)
-            placed = world.hand_in_world(*pose)
-        else:
-            placed = self._calibration.hand_in_world(*pose)
         return HandInput(
             clutch=grip and not (reason or mine.fresh or mine.lost),
-            pose=placed,
+            pose=self._in_world(*pose),
             grip=float(np.clip(hand.trigger, 0.0, 1.0)),
         )
+
+    def _in_world(self, position: FloatArray, quat: FloatArray) -> Pose:
+        """`T_world_hand`; told as posted while nothing corrects it, since then nothing drives."""
+        if self._calibration is None:
+            return in_robot_axes(position, quat)
+        return self._calibration.hand_in_world(position, quat)
 
     def _distrust(self, side: Side, grip: bool, kind: NewsKind, why: str, news: list[News]) -> None:
         mine = self._hands[side]
@@ -308,9 +318,9 @@ class Hands:
         self, post: Post, hands: dict[Side, Controller], passed_s: float, news: list[News]
     ) -> None:
         """Head and both hands that jump as one rigid body: the frame moved, not the operator."""
-        if self._head is None:
+        if self._head is None or post.head is None:
             return
-        head = (np.asarray(post.head.position), np.asarray(post.head.quat))
+        head = (post.head[:3], post.head[3:])
         turn, shift, left_over = common_turn(self._head, head)
         # Nobody walks at 4 m/s or turns at 8 rad/s; after a pause a step to the side is possible.
         passed_s = min(passed_s, 0.05)
@@ -324,7 +334,7 @@ class Hands:
             old = self._hands[side].raw
             if old is None:
                 return
-            now = (np.asarray(hands[side].position), np.asarray(hands[side].quat))
+            now = (hands[side].position, hands[side].quat)
             its_turn, _, its_rest = common_turn(old, now)
             expected = quat_rotate(turn_about_vertical(turn), old[0]) + shift
             if (

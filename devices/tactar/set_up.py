@@ -23,7 +23,7 @@ import numpy as np
 
 from devices.clock import NS_PER_S
 from devices.leader import SIDES, Side
-from devices.pose import quat_rotate
+from devices.pose import normalized, quat_rotate
 from devices.stream import FloatArray
 from devices.tactar.calibration import UNITY_FORWARD, heading, turn_about_vertical, wrapped
 
@@ -415,4 +415,4 @@ def grip_of(hand: Controller) -> bool:
 
 def forward_of(hand: Controller) -> FloatArray:
     """Where a controller points, (3,), Unity's axes as posted."""
-    return quat_rotate(np.asarray(hand.quat, dtype=np.float64), UNITY_FORWARD)
+    return quat_rotate(normalized(hand.quat), UNITY_FORWARD)

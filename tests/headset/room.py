@@ -70,6 +70,7 @@ class Room:
     time_s: float = 100.0
     now_ns: int = 10**12
     recentred: float = 0.0
+    headless: bool = False
     jolt: FloatArray = field(default_factory=lambda: np.zeros(3))
 
     def post(self, **more: Any) -> Any:
@@ -82,10 +83,14 @@ class Room:
                 "timestamp": self.time_s,
                 "left": left,
                 "right": right,
-                "head": self._sent(self.head),
+                "head": None if self.headless else self._head(),
                 **more,
             }
         )
+
+    def _head(self) -> FloatArray:
+        head = self._sent(self.head)
+        return np.array([*head.position, *head.quat])
 
     def _sent(self, hand: Hand) -> SimpleNamespace:
         turn = turn_about_vertical(self.recentred)
@@ -100,8 +105,8 @@ class Room:
         else:
             position = quat_rotate(out, tracked) + self.shift
         return SimpleNamespace(
-            position=tuple(position.tolist()),
-            quat=tuple(quat_multiply(back, quat).tolist()),
+            position=position,
+            quat=quat_multiply(back, quat),
             trigger=hand.trigger,
             buttons=hand.buttons,
         )

@@ -128,7 +128,7 @@ def test_motion_of_the_left_hand_is_true_whatever_the_app_does(
 
 
 def _jump(driver: Driver) -> None:
-    driver.room.left = driver.room.left.at(driver.room.left.position + [0.0, 0.35, 0.0])
+    driver.room.left = driver.room.left.at(driver.room.left.position + np.array([0.0, 0.35, 0.0]))
     driver.run(0.05)
 
 
@@ -209,7 +209,8 @@ def test_only_the_hand_that_jumped_holds() -> None:
     driver = Driver(Room())
     driver.run(0.1)
     driver.take_hold()
-    driver.room.right = driver.room.right.at(driver.room.right.position + [0.5, 0.0, 0.0])
+    right = driver.room.right
+    driver.room.right = right.at(right.position + np.array([0.5, 0.0, 0.0]))
     driver.run(0.1)
     assert driver.clutched
 

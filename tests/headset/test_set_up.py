@@ -132,7 +132,7 @@ def test_a_push_of_a_controller_that_points_up_is_rejected() -> None:
     start = operator.room.right
 
     def move(share: float) -> None:
-        position = start.position + [0.0, 0.0, 0.32 * smooth(share)]
+        position = start.position + np.array([0.0, 0.0, 0.32 * smooth(share)])
         operator.room.right = Hand(position, steep)
 
     operator.run(0.6, lambda _: move(0.0))
