@@ -46,9 +46,7 @@ class Leaders:
             DeviceError: When the device cannot be connected.
         """
         if name not in self._remote and name not in self._factories:
-            raise ConfigError(
-                f"Unknown device '{name}'", allowed=(*self._remote, *self._factories)
-            )
+            raise ConfigError(f"Unknown device '{name}'", allowed=(*self._remote, *self._factories))
         if name in self._remote:
             leader: Leader = self._remote[name]
             leader.connect()

@@ -24,27 +24,14 @@ import numpy as np
 import tomli_w
 
 from devices.errors import ConfigError, StorageError
-from devices.pose import Pose, quat_from_rotvec, quat_rotate
+from devices.pose import Pose, quat_from_rotvec
 from devices.stream import FloatArray
+from devices.tactar.frames import hand_to_world, trimmed
 
 VERSION = 1
 MAX_FILE_BYTES = 4096
 APP_START_SLACK_S = 5.0
 """Two guesses of when the app started that lie closer than this are the same start."""
-
-UNITY_FORWARD = np.array([0.0, 0.0, 1.0])
-
-
-def turn_about_vertical(angle: float) -> FloatArray:
-    """Quaternion wxyz, in Unity's axes, of a turn by `angle` [rad] about y: forward (z) goes
-    towards right (x) for positive angles."""
-    return quat_from_rotvec(np.array([0.0, angle, 0.0]))
-
-
-def heading(direction: FloatArray) -> float:
-    """Angle [rad] about the vertical of a direction (3,) in Unity's axes; 0 is forward (z),
-    positive is to the right (x)."""
-    return math.atan2(float(direction[0]), float(direction[2]))
 
 
 def wrapped(angle: float) -> float:
@@ -115,30 +102,11 @@ class Calibration:
             position: As posted (3,) [m], Unity.
             quat: As posted, wxyz (4,), Unity.
         """
-        straight = quat_rotate(turn_about_vertical(-self.trim_rad), position)
-        return self.T_world_headset @ in_robot_axes(straight, quat)
+        return self.T_world_headset @ hand_to_world(trimmed(position, self.trim_rad), quat)
 
     def app_restarted(self, app_started_s: float) -> bool:
         """Whether the app has been started again since, judged by its time stamps."""
         return abs(app_started_s - self.app_started_s) > APP_START_SLACK_S
-
-
-def in_robot_axes(position: FloatArray, quat: FloatArray) -> Pose:
-    """A pose in Unity's axes told in axes like the world's: x forward, y left, z up.
-
-    Mirroring one axis turns rotations round: the vector part of the quaternion changes its sign
-    on top of being permuted.
-    """
-    x, y, z = (float(part) for part in position)
-    w, i, j, k = (float(part) for part in quat)
-    return Pose(np.array([z, -x, y]), np.array([w, -k, i, -j]))
-
-
-def in_unity_axes(pose: Pose) -> tuple[FloatArray, FloatArray]:
-    """The inverse of `in_robot_axes`: position (3,) [m] and quaternion wxyz (4,)."""
-    x, y, z = pose.position
-    w, i, j, k = pose.quat
-    return np.array([-y, z, x]), np.array([w, j, -k, -i])
 
 
 def now_iso(now: datetime | None = None) -> str:

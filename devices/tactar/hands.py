@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -26,16 +26,10 @@ from devices.pose import (
     rotvec_from_quat,
 )
 from devices.stream import FloatArray
-from devices.tactar.calibration import (
-    Calibration,
-    in_robot_axes,
-    turn_about_vertical,
-    wrapped,
-)
-from devices.tactar.set_up import grip_of, physical_hands
-
-if TYPE_CHECKING:
-    from devices.tactar.wire import Controller, Post
+from devices.tactar.calibration import Calibration, wrapped
+from devices.tactar.frames import hand_to_world, yaw_quat
+from devices.tactar.set_up import physical_hands
+from devices.tactar.wire import Controller, Post
 
 DEVICE: Final = "headset"
 
@@ -216,7 +210,7 @@ class Hands:
     ) -> HandInput:
         mine = self._hands[side]
         pose = (hand.position, hand.quat)
-        grip = grip_of(hand)
+        grip = hand.grip
         if mine.raw is None:
             mine.moved_ns = now_ns
         elif _same(mine.raw, pose):
@@ -246,7 +240,7 @@ class Hands:
     def _in_world(self, position: FloatArray, quat: FloatArray) -> Pose:
         """`T_world_hand`; told as posted while nothing corrects it, since then nothing drives."""
         if self._calibration is None:
-            return in_robot_axes(position, quat)
+            return hand_to_world(position, quat)
         return self._calibration.hand_in_world(position, quat)
 
     def _distrust(self, side: Side, grip: bool, kind: NewsKind, why: str, news: list[News]) -> None:
@@ -336,7 +330,7 @@ class Hands:
                 return
             now = (hands[side].position, hands[side].quat)
             its_turn, _, its_rest = common_turn(old, now)
-            expected = quat_rotate(turn_about_vertical(turn), old[0]) + shift
+            expected = quat_rotate(yaw_quat(turn), old[0]) + shift
             if (
                 float(np.linalg.norm(now[0] - expected)) > rigid_m
                 or abs(wrapped(its_turn - turn)) > rigid_rad
@@ -363,7 +357,7 @@ def common_turn(
     """
     change = normalized(quat_multiply(now[1], quat_conjugate(before[1])))
     turn = wrapped(2.0 * math.atan2(float(change[2]), float(change[0])))
-    vertical = turn_about_vertical(turn)
+    vertical = yaw_quat(turn)
     rest = quat_multiply(quat_conjugate(vertical), change)
     left_over = 2.0 * math.atan2(float(np.linalg.norm(rest[1:])), abs(float(rest[0])))
     return turn, np.asarray(now[0] - quat_rotate(vertical, before[0])), left_over

@@ -6,7 +6,7 @@
    angle between the motion as posted and the heading as posted is the trim (`calibration`).
 3. `align`: the controller points the way the robot looks while its trigger is held; or both lie
    on the table's edge that the robot faces across. That gives the turn from headset to world.
-4. `finish`: the operator accepts.
+   Or the operator says that the app's own axes are aligned with the world already.
 
 All angles are about the vertical.
 """
@@ -17,7 +17,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -25,12 +25,11 @@ from devices.clock import NS_PER_S
 from devices.leader import SIDES, Side
 from devices.pose import normalized, quat_rotate
 from devices.stream import FloatArray
-from devices.tactar.calibration import UNITY_FORWARD, heading, turn_about_vertical, wrapped
+from devices.tactar.calibration import wrapped
+from devices.tactar.frames import heading, trimmed
+from devices.tactar.wire import Controller, Post
 
-if TYPE_CHECKING:
-    from devices.tactar.wire import Controller, Post
-
-Step = Literal["", "squeeze_left", "push_forward", "align", "finish"]
+Step = Literal["", "squeeze_left", "push_forward", "align"]
 
 TRIGGER_HELD = 0.5
 PUSH_M = 0.25
@@ -60,9 +59,9 @@ _TEXTS: Final[Mapping[Step, str]] = {
     "align": (
         "Point a controller the way the robot looks, away from its base, and hold its trigger "
         "for a second. Finer: lay both on the table's edge, one left and one right, pointing away "
-        "from the robot, and hold both triggers."
+        "from the robot, and hold both triggers. If the app's axes already lie on the table with "
+        "the blue one away from the robot, say so instead."
     ),
-    "finish": "Done. Squeeze both grips to keep this set-up, or press Finish.",
 }
 
 
@@ -140,12 +139,10 @@ class SetUp:
 
     def go_to(self, step: Step) -> str:
         """Do a step over again. Returns why that cannot be, or ""."""
-        if step in ("push_forward", "align", "finish") and self.found.swapped is None:
+        if step in ("push_forward", "align") and self.found.swapped is None:
             return "Squeeze the left grip first: it tells which hand is which."
-        if step in ("align", "finish") and self.found.trim_rad is None:
+        if step == "align" and self.found.trim_rad is None:
             return "Push a controller straight ahead first."
-        if step == "finish" and self.found.yaw_rad is None:
-            return "Point a controller the way the robot looks first."
         self._only_push = False
         self._go(step)
         return ""
@@ -168,24 +165,40 @@ class SetUp:
             self._go("align")
 
     def finish(self) -> str:
-        """Accept what was found. Returns what is missing, or ""."""
-        why = self.go_to("finish")
+        """The app's own axes lie on the world's: nothing is left to measure. Returns what is
+        missing, or ""."""
+        why = self.go_to("align")
         if not why:
-            self.accepted = True
-            self._go("")
+            self._accept(
+                Found(self.found.swapped, self.found.trim_rad, self.found.residual_rad, 0.0)
+            )
         return why
+
+    def frame_moved(self) -> None:
+        """The app's frame was aligned anew while the set-up runs: what a push told is void."""
+        if self.step in ("push_forward", "align"):
+            self._only_push, self._expected = False, None
+            patched = self.found.trim_rad == 0.0
+            self.found = Found(self.found.swapped, 0.0 if patched else None)
+            if self.step == "align" and not patched:
+                self._go("push_forward")
+                self.problem = "The app's axes were moved, so the push is needed once more."
 
     def cancel(self) -> None:
         """End without a result."""
         self.found = Found()
         self._go("")
 
+    def _accept(self, found: Found) -> None:
+        self.found = found
+        self._go("")
+        self.accepted = True
+
     def _go(self, step: Step) -> None:
         self.step = step
         self.share = 0.0
         self.problem = ""
-        if step:
-            self.accepted = False
+        self.accepted = False
         self._forget()
 
     def _forget(self) -> None:
@@ -209,8 +222,6 @@ class SetUp:
                 self._push(physical_hands(post, bool(self.found.swapped)), now_ns)
             case "align":
                 self._align(physical_hands(post, bool(self.found.swapped)), now_ns)
-            case "finish":
-                self._await_grips(post, now_ns)
 
     def _held_for(self, held: bool, now_ns: int, enough_ns: int) -> bool:
         """Whether something has been held long enough; shows it in `share`."""
@@ -224,7 +235,7 @@ class SetUp:
         return self.share >= 1.0
 
     def _squeeze(self, post: Post, now_ns: int) -> None:
-        left, right = grip_of(post.left), grip_of(post.right)
+        left, right = post.left.grip, post.right.grip
         if not (left or right):
             self._released = True
         if left and right:
@@ -235,14 +246,6 @@ class SetUp:
         if self._held_for(self._released and left != right, now_ns, _HOLD_NS):
             self.found = Found(right, self.found.trim_rad, 0.0, None)
             self._go("align" if self.found.trim_rad is not None else "push_forward")
-
-    def _await_grips(self, post: Post, now_ns: int) -> None:
-        left, right = grip_of(post.left), grip_of(post.right)
-        if not (left or right):
-            self._released = True
-        if self._held_for(self._released and left and right, now_ns, _HOLD_NS):
-            self.accepted = True
-            self._go("")
 
     # --------------------------------------------------------------------------------- the push
     def _push(self, hands: Mapping[Side, Controller], now_ns: int) -> None:
@@ -320,8 +323,7 @@ class SetUp:
         fits = self._expected is not None and abs(wrapped(trim - self._expected)) < 0.12
         if self._only_push and fits and self.found.yaw_rad is not None:
             # The old one holds; a second measurement of the same is no better than the first.
-            self.accepted = True
-            self._go("")
+            self._accept(self.found)
             return
         missed = self._only_push
         self._only_push, self._expected = False, None
@@ -376,14 +378,13 @@ class SetUp:
         # Unity's headings turn to the right, the world's to the left: to bring the heading to the
         # robot's own, which is 0, turn by the heading itself.
         residual = float(np.hypot(self.found.residual_rad, spread))
-        self.found = Found(self.found.swapped, self.found.trim_rad, residual, wrapped(middle))
-        self._go("finish")
+        self._accept(Found(self.found.swapped, self.found.trim_rad, residual, wrapped(middle)))
 
     def _across_edge(self, pointed: float) -> tuple[float, float] | None:
         """Heading [rad] across the line between two controllers, and its spread; None and a
         problem if they do not lie as asked."""
-        straight = turn_about_vertical(-(self.found.trim_rad or 0.0))
-        lines = np.array([quat_rotate(straight, point[1] - point[0]) for point in self._points])
+        trim = self.found.trim_rad or 0.0
+        lines = np.array([trimmed(point[1] - point[0], trim) for point in self._points])
         line = lines.mean(axis=0)
         if float(np.hypot(line[0], line[2])) < _EDGE_M:
             self._again(f"The controllers are too close: {100 * _EDGE_M:.0f} cm apart or more.")
@@ -408,11 +409,6 @@ def physical_hands(post: Post, swapped: bool) -> dict[Side, Controller]:
     return {"left": post.left, "right": post.right}
 
 
-def grip_of(hand: Controller) -> bool:
-    """Whether the grip (hand trigger) is squeezed: the last of the five buttons."""
-    return bool(hand.buttons[4])
-
-
 def forward_of(hand: Controller) -> FloatArray:
     """Where a controller points, (3,), Unity's axes as posted."""
-    return quat_rotate(normalized(hand.quat), UNITY_FORWARD)
+    return quat_rotate(normalized(hand.quat), np.array([0.0, 0.0, 1.0]))

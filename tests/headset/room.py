@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from devices.pose import Pose, quat_from_rotvec, quat_multiply, quat_rotate
 from devices.stream import FloatArray
-from devices.tactar.calibration import Calibration, in_robot_axes, turn_about_vertical
+from devices.tactar.calibration import Calibration
+from devices.tactar.frames import hand_to_world, yaw_quat
+from devices.tactar.wire import Buttons, Controller, Post
 
 POST_S = 1 / 60
-NO_BUTTONS = (False,) * 5
+NO_BUTTONS: Buttons = (False, False, False, False, False)
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Hand:
     position: FloatArray
     quat: FloatArray = field(default_factory=lambda: np.array([1.0, 0.0, 0.0, 0.0]))
     trigger: float = 0.0
-    buttons: tuple[bool, ...] = NO_BUTTONS
+    buttons: Buttons = NO_BUTTONS
 
     def grip(self, on: bool = True) -> Hand:
         return self.press(4, on)
@@ -36,13 +37,13 @@ class Hand:
     def press(self, button: int, on: bool = True) -> Hand:
         buttons = list(self.buttons)
         buttons[button] = on
-        return replace(self, buttons=tuple(buttons))
+        return replace(self, buttons=tuple(buttons))  # type: ignore[arg-type]
 
     def at(self, position: FloatArray) -> Hand:
         return replace(self, position=np.asarray(position, dtype=np.float64))
 
     def pointing(self, heading: float) -> Hand:
-        return replace(self, quat=turn_about_vertical(heading))
+        return replace(self, quat=yaw_quat(heading))
 
 
 @dataclass
@@ -73,38 +74,31 @@ class Room:
     headless: bool = False
     jolt: FloatArray = field(default_factory=lambda: np.zeros(3))
 
-    def post(self, **more: Any) -> Any:
-        """What the app posts now, with the attributes of `wire.Post`."""
+    def post(self, **more: Any) -> Post:
+        """What the app posts now."""
         left, right = self._sent(self.left), self._sent(self.right)
         if self.swapped:
             left, right = right, left
-        return SimpleNamespace(
-            **{
-                "timestamp": self.time_s,
-                "left": left,
-                "right": right,
-                "head": None if self.headless else self._head(),
-                **more,
-            }
-        )
+        head = None if self.headless else self._head()
+        return replace(Post(self.time_s, right, left, head), **more)
 
     def _head(self) -> FloatArray:
         head = self._sent(self.head)
         return np.array([*head.position, *head.quat])
 
-    def _sent(self, hand: Hand) -> SimpleNamespace:
-        turn = turn_about_vertical(self.recentred)
+    def _sent(self, hand: Hand) -> Controller:
+        turn = yaw_quat(self.recentred)
         tracked = quat_rotate(turn, hand.position) + self.jolt
         tracked = tracked + self.rng.normal(0.0, self.tremble_m, 3) * (self.tremble_m > 0)
         quat = quat_multiply(turn, hand.quat)
         if self.tremble_m > 0:
             quat = quat_multiply(quat_from_rotvec(self.rng.normal(0, 2 * self.tremble_m, 3)), quat)
-        out, back = turn_about_vertical(self.theta), turn_about_vertical(-self.theta)
+        out, back = yaw_quat(self.theta), yaw_quat(-self.theta)
         if self.patched:
             position = quat_rotate(back, tracked - self.shift)
         else:
             position = quat_rotate(out, tracked) + self.shift
-        return SimpleNamespace(
+        return Controller(
             position=position,
             quat=quat_multiply(back, quat),
             trigger=hand.trigger,
@@ -117,8 +111,8 @@ class Room:
 
     def in_world(self, hand: Hand) -> Pose:
         """Where the robot should see a hand, up to the origin."""
-        turn = turn_about_vertical(-self.robot)
-        return in_robot_axes(quat_rotate(turn, hand.position), quat_multiply(turn, hand.quat))
+        turn = yaw_quat(-self.robot)
+        return hand_to_world(quat_rotate(turn, hand.position), quat_multiply(turn, hand.quat))
 
     def calibration(self) -> Calibration:
         """What a perfect set-up would find."""
@@ -137,7 +131,7 @@ class Room:
 
 def seconds(
     room: Room, duration_s: float, act: Callable[[float], None] | None = None
-) -> Iterator[Any]:
+) -> Iterator[Post]:
     """Posts over a while; `act` gets the share that has passed, 0 ... 1, and moves the operator."""
     steps = max(1, round(duration_s / POST_S))
     for k in range(steps):

@@ -13,13 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.errors import ConfigError, StorageError
-from devices.pose import Pose
 from devices.tactar.calibration import (
     MAX_FILE_BYTES,
     Calibration,
     CalibrationStore,
-    in_robot_axes,
-    in_unity_axes,
     now_iso,
 )
 
@@ -111,26 +108,3 @@ def test_age_and_the_start_of_the_app() -> None:
 def test_nonsense_is_no_calibration() -> None:
     with pytest.raises(ConfigError, match="trim_rad"):
         dataclasses.replace(ONE, trim_rad=float("nan"))
-
-
-@given(
-    position=st.tuples(*[st.floats(-5, 5)] * 3),
-    quat=st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: np.linalg.norm(q) > 0.1),
-)
-def test_axes_go_there_and_back(position: tuple[float, ...], quat: tuple[float, ...]) -> None:
-    pose = Pose(np.array(position), np.array(quat))
-    back = in_robot_axes(*in_unity_axes(pose))
-    np.testing.assert_allclose(back.to_array(), pose.to_array(), atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("unity", "world"),
-    [((1, 0, 0), (0, 1, 0)), ((0, 1, 0), (0, 0, -1)), ((0, 0, 1), (-1, 0, 0))],
-)
-def test_turns_about_unitys_axes(unity: tuple[float, ...], world: tuple[float, ...]) -> None:
-    """Unity is left-handed: a turn about x (right) is one about the world's +y (left)."""
-    half = 0.15
-    quat = np.array([np.cos(half), *(np.sin(half) * np.array(unity))])
-    turned = in_robot_axes(np.zeros(3), quat)
-    expected = np.array([np.cos(half), *(np.sin(half) * np.array(world))])
-    np.testing.assert_allclose(turned.quat, expected, atol=1e-12)

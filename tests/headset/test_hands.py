@@ -13,6 +13,7 @@ from devices.leader import LeaderInput, Side
 from devices.mapping.clutch import ClutchMapping, ClutchState, Driving
 from devices.pose import Pose, quat_conjugate, quat_from_rotvec, quat_multiply
 from devices.tactar.hands import Hands
+from devices.tactar.wire import Post
 from tests.headset.room import Room, seconds, smooth
 
 angles = st.floats(-np.pi, np.pi)
@@ -35,8 +36,8 @@ class Driver:
         for post in seconds(self.room, duration_s, act):
             self.give(post)
 
-    def give(self, post: object) -> None:
-        step = self.hands.step(post, self.room.now_ns, self.barred)  # type: ignore[arg-type]
+    def give(self, post: Post) -> None:
+        step = self.hands.step(post, self.room.now_ns, self.barred)
         self.news += [one.kind for one in step.news]
         self.last = step.reading or self.last
         self.state, requests = self.mapping.step(
@@ -219,8 +220,9 @@ def test_a_late_post_is_counted_and_changes_nothing() -> None:
     driver = Driver(Room())
     driver.run(0.1)
     driver.take_hold()
-    late = driver.room.post(timestamp=driver.room.time_s - 0.03)
-    late.left = late.right  # were it believed, the hand would jump
+    # Were it believed, the hand would jump.
+    room = driver.room
+    late = room.post(timestamp=room.time_s - 0.03, left=room.post().right)
     driver.give(late)
     assert driver.hands.counters["reordered"] == 1
     assert driver.clutched

@@ -92,9 +92,7 @@ def test_a_set_up_leads_to_true_directions(
     operator.push(facing, bow=0.01)
     assert set_up.step == "align", set_up.problem
     operator.point(robot)
-    assert set_up.step == "finish", set_up.problem
-    operator.squeeze("left", "right")
-    assert set_up.accepted and not set_up.running
+    assert set_up.accepted and not set_up.running, set_up.problem
     assert room.time_s - operator.began_s < 60.0, "under a minute"
     found, truth = set_up.found, room.calibration()
     assert found.trim_rad is not None and found.yaw_rad is not None
@@ -173,7 +171,7 @@ def test_two_controllers_on_the_edge_align_finely(theta: float, robot: float) ->
     room.left = Hand(-0.4 * across + [0, 0.7, 0], turn, 1.0)
     room.right = Hand(0.4 * across + [0, 0.7, 0], turn, 1.0)
     operator.run(1.2)
-    assert operator.set_up.step == "finish", operator.set_up.problem
+    assert operator.set_up.accepted, operator.set_up.problem
     found = operator.set_up.found
     assert found.yaw_rad is not None and found.trim_rad is not None
     # What is left of the trim's error turns the edge as it turns all positions.
@@ -206,9 +204,11 @@ def test_the_moves_can_be_made_by_hand_and_out_of_order_ones_say_why() -> None:
     assert "Push" in set_up.go_to("align")
     set_up.no_trim()
     assert (set_up.step, set_up.found.trim_rad) == ("align", 0.0)
-    assert "Point" in set_up.finish()
     set_up.swap()
     assert set_up.found.swapped is False
+    assert set_up.finish() == "", "the operator says that the app's axes are aligned"
+    assert set_up.accepted and set_up.found == Found(False, 0.0, 0.0, 0.0)
+    set_up.begin()
     set_up.cancel()
     assert not set_up.running and not set_up.accepted
 
@@ -234,3 +234,17 @@ def test_an_operator_who_does_nothing_is_waited_for() -> None:
     operator.squeeze("left")
     operator.run(20.0)
     assert operator.set_up.step == "push_forward" and operator.set_up.problem == ""
+
+
+def test_axes_that_are_moved_in_the_app_meanwhile_ask_for_another_push() -> None:
+    room = Room(theta=0.5)
+    operator = Operator(room)
+    operator.set_up.begin()
+    operator.squeeze("left")
+    operator.push(0.0)
+    room.theta = 0.1
+    operator.set_up.frame_moved()
+    assert operator.set_up.step == "push_forward" and "moved" in operator.set_up.problem
+    operator.push(0.0)
+    assert operator.set_up.finish() == ""
+    assert operator.set_up.found.trim_rad == pytest.approx(0.2, abs=0.06)
