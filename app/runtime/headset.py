@@ -54,11 +54,11 @@ from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError, StorageError, TeledeckError
 from devices.leader import SIDES, LeaderInput
 from devices.stream import StreamSpec
-from devices.tactar.calibration import CalibrationStore
+from devices.tactar.calibration import CalibrationStore, now_iso
 from devices.tactar.listener import Listener
 from devices.tactar.overlay import PRESETS
 from devices.tactar.sender import Sender
-from devices.tactar.session_file import SessionWriter
+from devices.tactar.session_file import SessionHeader, SessionWriter
 from devices.tactar.wire import POST_PORT, Controller, Ports, Post
 
 STATUS_NS: Final = NS_PER_S // 15
@@ -261,7 +261,8 @@ class Headset:
         self._end_capture()
         if not path:
             return Ok("The capture ended.")
-        self._capture = SessionWriter(_capture_path(path))
+        note = self._pilot.address or "no headset was confirmed"
+        self._capture = SessionWriter(_capture_path(path), SessionHeader(now_iso(), note))
         return Ok(f"Capturing into {path}.")
 
     def _end_capture(self) -> None:
@@ -299,9 +300,9 @@ class Headset:
                 self._outlet.publish("headset/head", arrival_ns, post.head)
         if taken.panels_cleared:
             self._panels.again()
-        if self._capture is not None and self._pilot.address:
+        if self._capture is not None:
             try:
-                self._capture.write(post, arrival_ns)
+                self._capture.posted(post, address, arrival_ns)
             except StorageError as error:
                 self._end_capture()
                 self._tell_fault(str(error))

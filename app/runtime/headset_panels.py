@@ -1,4 +1,4 @@
-"""Pictures of the cameras as panels in the headset: newest first, JPEG, away from the event loop."""
+"""Pictures of the cameras as panels in the headset: the newest, as JPEG, off the event loop."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ class Panels:
         if not taken:
             return
         self._due_ns = max(self._due_ns + round(NS_PER_S / MAX_HZ), now_ns)
-        self._busy = asyncio.get_running_loop().create_task(
-            self._send(taken, sender, calibration)
-        )
+        self._busy = asyncio.get_running_loop().create_task(self._send(taken, sender, calibration))
 
     async def close(self) -> None:
         """Let what is under way end."""

@@ -128,7 +128,9 @@ class Pilot:
             self._said = news.text
         if news.kind == "restart":
             self._compared = True
-            self._cast_doubt("The app was started again since the set-up; its frame may be another.")
+            self._cast_doubt(
+                "The app was started again since the set-up; its frame may be another."
+            )
         elif news.kind == "recentre":
             self._cast_doubt("The headset was recentred since the set-up.")
         elif news.kind == "calibrated":
@@ -142,7 +144,9 @@ class Pilot:
             return
         self._compared = True
         if self.calibration.app_restarted(self._app_started_s):
-            self._cast_doubt("The app was started again since the set-up; its frame may be another.")
+            self._cast_doubt(
+                "The app was started again since the set-up; its frame may be another."
+            )
             self._tell(Event(t_ns, "leader", self.doubt, {"headset": "doubt"}))
 
     def _cast_doubt(self, why: str) -> None:

@@ -49,7 +49,9 @@ class Posters:
             if address != confirmed:
                 del self._times[address]
         return tuple(
-            Poster(address, _rate_hz(times, now_ns), (now_ns - times[-1]) / 1e6, address == confirmed)
+            Poster(
+                address, _rate_hz(times, now_ns), (now_ns - times[-1]) / 1e6, address == confirmed
+            )
             for address, times in sorted(self._times.items())
         )
 

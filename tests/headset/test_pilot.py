@@ -112,9 +112,7 @@ def test_a_set_up_is_found_again_by_the_next_process(cockpit: Cockpit, tmp_path:
     assert "set up once" in other.pilot.confirm("10.0.0.8")
 
 
-def test_a_set_up_of_another_start_of_the_app_is_doubted(
-    cockpit: Cockpit, tmp_path: Path
-) -> None:
+def test_a_set_up_of_another_start_of_the_app_is_doubted(cockpit: Cockpit, tmp_path: Path) -> None:
     cockpit.set_up()
     cockpit.room.time_s = 3.0
     again = Cockpit(tmp_path, cockpit.room)
