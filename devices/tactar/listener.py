@@ -25,7 +25,7 @@ SIMULATED_PATH = "/teledeck/simulated"
 
 _SWEEP_S = 0.25
 _MANY_ADDRESSES = 64
-_GRIPPER_KEYS = (
+GRIPPER_KEYS = (
     "left_gripper_stable_closed",
     "right_gripper_stable_closed",
     "left_gripper_stable_open",
@@ -87,8 +87,10 @@ class Listener:
         clock: Tells when posts arrive.
         accepts: Whether posts of an address are passed on. Others are answered like these, so that
             nothing piles up in the app, and reported to `on_seen`.
-        gripper_state: Answers the reference system's question; see `gripper_answer`.
-        on_seen: Called with address and arrival [ns] of each well-formed post that was not accepted.
+        gripper_state: Answers the reference system's question: the four flags of
+            `GRIPPER_KEYS`. While one is missing, the question is answered with 503.
+        on_seen: Called with address and arrival [ns] of each well-formed post that was not
+            accepted.
         limits: Sizes, times and numbers that are put up with.
     """
 
@@ -237,7 +239,7 @@ class Listener:
     def _gripper_answer(self) -> tuple[int, bytes]:
         try:
             state = self._gripper_state()
-            answer = {key: bool(state[key]) for key in _GRIPPER_KEYS}
+            answer = {key: bool(state[key]) for key in GRIPPER_KEYS}
         except Exception as error:  # noqa: BLE001 - as above
             self._note(error)
             return 503, b'{"detail":"The state of the grippers is not known"}'
@@ -272,8 +274,8 @@ def _port_error(host: str, port: int, error: OSError) -> DeviceError:
     if error.errno == errno.EADDRINUSE:
         return DeviceError(
             f"TCP port {port} is in use by another program",
-            next_step=f"Find it with 'ss -ltnp sport = :{port}' and end it (another Teledeck, or the "
-            "reference system's own server); the TactAR app cannot be told another port",
+            next_step=f"Find it with 'ss -ltnp sport = :{port}' and end it (another Teledeck, or "
+            "another receiver of TactAR); the app cannot be told another port",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return DeviceError(f"TCP port {port} may not be opened", next_step="Ports from 1024 up may")
