@@ -36,7 +36,10 @@ def children(
         ChildSpec("recorder", "app.runtime.recorder", options, restarts=3, stop_s=5.0),
         ChildSpec("cameras", "app.runtime.cameras", options, restarts=3),
         ChildSpec(
-            "headset", "app.runtime.headset", {**options, "headset": dict(headset or {})}, restarts=3
+            "headset",
+            "app.runtime.headset",
+            {**options, "headset": dict(headset or {})},
+            restarts=3,
         ),
     )
 
@@ -47,9 +50,7 @@ class Run:
     Use as a context manager. Call `poll` often; it carries the heartbeat and watches the children.
     """
 
-    def __init__(
-        self, station: StationFile, headset: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, station: StationFile, headset: Mapping[str, Any] | None = None) -> None:
         self._supervisor = Supervisor(RunDir.create(), children(station, headset))
         self.session = Session(RunDir.join(self._supervisor.run.path))
 

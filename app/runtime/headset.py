@@ -24,13 +24,12 @@ import platformdirs
 
 from app.runtime import station_file
 from app.runtime.child import Child, run_child
-from app.runtime.hands import as_message
+from app.runtime.hands import as_drive
 from app.runtime.headset_panels import Panels
 from app.runtime.headset_pilot import Pilot
 from app.runtime.headset_posters import Posters
 from app.runtime.headset_show import RobotPads, Show
 from app.runtime.messages import (
-    Drive,
     Event,
     HeadsetCapture,
     HeadsetConfirm,
@@ -52,7 +51,7 @@ from app.runtime.rings import RingSet
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError, StorageError, TeledeckError
-from devices.leader import SIDES, LeaderInput
+from devices.leader import SIDES
 from devices.stream import StreamSpec
 from devices.tactar.calibration import CalibrationStore, now_iso
 from devices.tactar.listener import Listener
@@ -289,7 +288,7 @@ class Headset:
     def _on_post(self, post: Post, address: str, arrival_ns: int) -> None:
         taken = self._pilot.take(post, arrival_ns)
         if taken.reading is not None:
-            self._station.send(_drive(taken.reading))
+            self._station.send(as_drive(taken.reading))
         # Whoever drives is served; now what may take its time.
         self._posters.saw(address, arrival_ns)
         if taken.hands is not None and self._outlet is not None:
@@ -401,17 +400,6 @@ class Headset:
             told = asdict(self._listener.counters())
             counts |= {name: value for name, value in told.items() if isinstance(value, int)}
         return counts
-
-
-def _drive(reading: LeaderInput) -> Drive:
-    return Drive(
-        device=reading.device,
-        seq=reading.seq,
-        t_ns=reading.t_ns,
-        left=as_message(reading.left),
-        right=as_message(reading.right),
-        deadman=reading.deadman,
-    )
 
 
 def _row(hand: Controller) -> list[float]:
