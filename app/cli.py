@@ -36,6 +36,14 @@ examples:
 """
 
 
+_FAKE_QUEST = """\
+Be a SIMULATED headset. It posts hands sixty times a second as the TactAR app does (no content type,
+left and right exchanged, the app's calibration fault), decodes the four UDP streams that come back
+and says every second what arrives and what is wrong with it. In a terminal, typed words change
+what it does: circle, push, squeeze, still, held, restart, recentre, lose, quit.
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 done, 1 not done, 2 a mistake in the call."""
     _refuse_foreign_datasets()
@@ -93,6 +101,43 @@ def _parser() -> argparse.ArgumentParser:
     _dataset_option(doctor)
     doctor.set_defaults(command=_doctor)
 
+    quest = commands.add_parser(
+        "fake-quest",
+        help="a SIMULATED headset: posts like the TactAR app, checks what it is sent",
+        **_style(_FAKE_QUEST),
+    )
+    quest.add_argument(
+        "--to", default="127.0.0.1", metavar="HOST", help="who listens (this machine)"
+    )
+    quest.add_argument("--port", type=_port, default=8082, help="TCP port there (default 8082)")
+    quest.add_argument(
+        "--motion",
+        default="circle",
+        metavar="WHAT",
+        help="circle, push, squeeze, still, held, or a captured session FILE (default circle)",
+    )
+    quest.add_argument(
+        "--heading",
+        type=float,
+        default=0.0,
+        metavar="DEG",
+        help="yaw of the app's calibration; its fault turns translations by twice that (default 0)",
+    )
+    quest.add_argument("--seconds", type=float, metavar="S", help="stop then (default: Ctrl-C)")
+    quest.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 unless all four streams came and were right",
+    )
+    quest.add_argument(
+        "--device",
+        default="",
+        metavar="ADDR[:BASE]",
+        help="its own address, and its UDP ports as BASE + 1, 2, 4, 5; 127.0.0.2 is a second "
+        "headset on this machine",
+    )
+    quest.set_defaults(command=_fake_quest)
+
     shots = commands.add_parser(
         "screenshots",
         help="drive the window through every place and write pictures",
@@ -145,6 +190,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
     return number
 
 
@@ -214,6 +266,23 @@ def _doctor(options: argparse.Namespace) -> int:
     print()
     print("Something will not work; see BAD." if worst else "Ready: 'teledeck' opens the window.")
     return int(worst)
+
+
+def _fake_quest(options: argparse.Namespace) -> int:
+    from app.fake_quest import FakeQuestOptions, device, run
+
+    address, ports = device(options.device, options.to)
+    wanted = FakeQuestOptions(
+        to=options.to,
+        port=options.port,
+        motion=options.motion,
+        heading_deg=options.heading,
+        seconds=options.seconds,
+        check=options.check,
+        address=address,
+        ports=ports,
+    )
+    return run(wanted, lambda text: print(text, flush=True))
 
 
 def _screenshots(options: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ class Extrinsics:
     @classmethod
     def from_matrix(cls, matrix: npt.ArrayLike) -> Extrinsics:
         """Raises WireError for a matrix that is not even roughly (to 2 %) a rigid transform."""
-        T = np.array(matrix, dtype=np.float64)
+        T: FloatArray = np.array(matrix, dtype=np.float64)
         if T.shape != (4, 4) or not np.isfinite(T).all():
             raise WireError(f"A transform of shape {T.shape}", allowed=("4 x 4 finite numbers",))
         left, _, right = np.linalg.svd(T[:3, :3])
@@ -41,7 +41,7 @@ class Extrinsics:
             raise WireError("A transform has no rotation in its upper left part")
         if not np.allclose(T[3], [0.0, 0.0, 0.0, 1.0], atol=1e-9):
             raise WireError(f"The last row of a transform is {T[3].tolist()}", allowed=("0 0 0 1",))
-        return cls._frozen(T, quat_from_matrix(rotation))
+        return cls._frozen(T, quat_from_matrix(np.asarray(rotation, dtype=np.float64)))
 
     @classmethod
     def from_pose(cls, pose: Pose) -> Extrinsics:
@@ -56,7 +56,8 @@ class Extrinsics:
 
     def inverse(self) -> Extrinsics:
         """`T_b_a`: the exact inverse of the matrix, not that of the nearest rotation."""
-        return self._frozen(np.linalg.inv(self.matrix), quat_conjugate(self.quat))
+        inverse = np.asarray(np.linalg.inv(self.matrix), dtype=np.float64)
+        return self._frozen(inverse, quat_conjugate(self.quat))
 
     def point(self, point: FloatArray) -> FloatArray:
         """A point (3,) [m] in b, told in a."""
