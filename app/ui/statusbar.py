@@ -5,8 +5,15 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from app.runtime.messages import CameraStatus, RecorderStatus, StationStatus, StreamHealth
+from app.runtime.messages import (
+    CameraStatus,
+    HeadsetStatus,
+    RecorderStatus,
+    StationStatus,
+    StreamHealth,
+)
 from app.ui import look, words
+from app.ui.headset.chip import headset_reading
 from app.ui.look import DARK, SIZES, Tone
 from app.ui.widgets import Line, Text, set_look
 
@@ -59,6 +66,7 @@ class StatusBar(QWidget):
         self.age = Reading("Age", "Age of the oldest newest sample of all streams")
         self.drops = Reading("Dropped", "Rows lost between a ring and the recorder, this take")
         self.cameras = Reading("Cameras", "Pictures a second of the slowest camera")
+        self.headset = Reading("Headset", "Posts a second · from a post to its command, p99")
         self.disk = Reading("Disk", "Recording time left on the disk at the present rate")
         self.loop_delay = Reading(
             "Screen", "Worst delay of the window's event loop in the last minute"
@@ -71,12 +79,16 @@ class StatusBar(QWidget):
             self.age,
             self.drops,
             self.cameras,
+            self.headset,
             self.disk,
             self.loop_delay,
         )
         for number, reading in enumerate(readings):
             if number:
-                row.addWidget(Line(vertical=True))
+                line = Line(vertical=True)
+                row.addWidget(line)
+                if reading is self.headset:
+                    self._headset_line = line
             row.addWidget(reading)
         self._tone: Tone | None = None
         self._set_dot("idle")
@@ -128,6 +140,13 @@ class StatusBar(QWidget):
         self.cameras.setToolTip(
             "\n".join([f"{camera.renderer}, detail: {camera.detail}", *lines, camera.text]).strip()
         )
+
+    def show_headset(self, headset: HeadsetStatus | None) -> None:
+        """Shown only while the port is open."""
+        text, tone = headset_reading(headset)
+        self.headset.setVisible(bool(text))
+        self._headset_line.setVisible(bool(text))
+        self.headset.show_value(text, tone)
 
     def show_screen(self, worst_ms: float, p99_ms: float) -> None:
         """Lateness of the window's own event loop [ms]."""
