@@ -26,6 +26,7 @@ def children(station: StationFile) -> tuple[ChildSpec, ...]:
         ChildSpec("station", "app.runtime.station_process", options),
         ChildSpec("recorder", "app.runtime.recorder", options, restarts=3, stop_s=5.0),
         ChildSpec("cameras", "app.runtime.cameras", options, restarts=3),
+        ChildSpec("headset", "app.runtime.headset", options, restarts=3),
     )
 
 

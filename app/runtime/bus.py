@@ -291,14 +291,19 @@ class InputPush:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The newest of what an input device said since the last look; None: nothing new."""
+    """The newest of what input devices said since the last look; None: nothing new.
+
+    `drive` is the window's, `headset` that of the device "headset": both may talk at once, and
+    neither may push the other out.
+    """
 
     drive: Drive | None = None
     heartbeat: Heartbeat | None = None
+    headset: Drive | None = None
 
 
 class InputPull:
-    """PULL: the station's end; only the newest of each kind counts.
+    """PULL: the station's end; only the newest of each kind and sender counts.
 
     Attributes:
         garbage: Messages so far that were none.
@@ -312,6 +317,7 @@ class InputPull:
     def poll(self) -> Inputs:
         """Take everything that has come; keep the newest Drive and Heartbeat by `t_ns`."""
         drive: Drive | None = None
+        headset: Drive | None = None
         heartbeat: Heartbeat | None = None
         for frames in _received(self._socket):
             try:
@@ -319,12 +325,15 @@ class InputPull:
             except (msgspec.DecodeError, msgspec.ValidationError):
                 self.garbage += 1
                 continue
-            if isinstance(message, Drive):
+            if isinstance(message, Drive) and message.device == "headset":
+                if headset is None or message.t_ns >= headset.t_ns:
+                    headset = message
+            elif isinstance(message, Drive):
                 if drive is None or message.t_ns >= drive.t_ns:
                     drive = message
             elif heartbeat is None or message.t_ns >= heartbeat.t_ns:
                 heartbeat = message
-        return Inputs(drive, heartbeat)
+        return Inputs(drive, heartbeat, headset)
 
     def close(self) -> None:
         self._socket.close(linger=0)

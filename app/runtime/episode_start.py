@@ -8,7 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app.runtime.messages import CameraStatus, OpenDataset, Start, StationStatus
+import msgspec
+
+from app.runtime.messages import CameraStatus, HeadsetStatus, OpenDataset, Start, StationStatus
 from datasets.dataset import Dataset
 from devices.errors import StorageError
 
@@ -22,6 +24,7 @@ def start_document(
     station: StationStatus | None,
     cameras: CameraStatus | None,
     station_file: dict[str, Any],
+    headset: HeadsetStatus | None = None,
 ) -> dict[str, Any]:
     """The start of an episode, ready for JSON. What nobody told is None, never a default.
 
@@ -32,6 +35,7 @@ def start_document(
         station: What the station last said.
         cameras: What the renderers last said, with their detail.
         station_file: What the station was started with.
+        headset: What the headset's process last said, with the calibration in use.
     """
     return {
         "t_ns": t_ns,
@@ -46,6 +50,7 @@ def start_document(
         "simulated": None if station is None else station.simulated,
         "force_band": None if station is None else station.force_band,
         "cameras": None if cameras is None else _cameras(cameras),
+        "headset": None if headset is None else _headset(headset),
         "versions": versions(),
     }
 
@@ -99,6 +104,19 @@ def _cameras(status: CameraStatus) -> dict[str, Any]:
         "detail": status.detail,
         "text": status.text,
         "rates_hz": {health.name: _told(health.rate_hz) for health in status.cameras},
+    }
+
+
+def _headset(status: HeadsetStatus) -> dict[str, Any]:
+    """Who drove from a headset, if anybody, and what corrected its frame."""
+    calibration = status.calibration
+    return {
+        "address": status.address or None,
+        "simulated": status.simulated,
+        "calibration": None if calibration is None else msgspec.to_builtins(calibration),
+        "delay_p50_ms": _told(status.delay_p50_ms),
+        "delay_p99_ms": _told(status.delay_p99_ms),
+        "touch_delay_p99_ms": _told(status.touch_delay_p99_ms),
     }
 
 

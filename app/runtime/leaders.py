@@ -18,10 +18,11 @@ class Leaders:
 
     Args:
         factories: How to make the devices that live in the station, by name. The argument is the
-            episode for "replay", "" for the others. "window" is always there, fed by messages.
+            episode for "replay", "" for the others. "window" and "headset" are always there,
+            fed by messages.
 
     Attributes:
-        window: The device fed by the window's messages.
+        window, headset: The devices fed by messages of the window and of the headset's process.
         name: Of the device that drives.
         current: The device that drives.
     """
@@ -31,6 +32,8 @@ class Leaders:
         self._troubles: dict[str, str] = {}
         self._episode = ""
         self.window = RemoteLeader()
+        self.headset = RemoteLeader("headset")
+        self._remote = {"window": self.window, "headset": self.headset}
         self.window.connect()
         self.name = "window"
         self.current: Leader = self.window
@@ -42,14 +45,14 @@ class Leaders:
             ConfigError: For an unknown name.
             DeviceError: When the device cannot be connected.
         """
-        if name != "window" and name not in self._factories:
-            raise ConfigError(f"Unknown device '{name}'", allowed=("window", *self._factories))
-        if name == "window":
-            leader: Leader = self.window
+        if name not in self._remote and name not in self._factories:
+            raise ConfigError(f"Unknown device '{name}'", allowed=(*self._remote, *self._factories))
+        if name in self._remote:
+            leader: Leader = self._remote[name]
             leader.connect()
         else:
             leader = self._connect(name, episode)
-        if self.current is not self.window:
+        if self.current is not leader:
             self.current.close()
         self.name, self.current, self._episode = name, leader, episode
 
@@ -65,12 +68,13 @@ class Leaders:
 
     def restart(self) -> None:
         """Begin anew with the device that drives, as after a reset of the scene."""
-        if self.name != "window":
+        if self.name not in self._remote:
             self.use(self.name, self._episode)
 
     def states(self) -> dict[str, str]:
         """Per device: "ready", "driving", "done", or what is wrong with it."""
-        states = {name: self._troubles.get(name, "ready") for name in ("window", *self._factories)}
+        names = (*self._remote, *self._factories)
+        states = {name: self._troubles.get(name, "ready") for name in names}
         states[self.name] = "done" if getattr(self.current, "finished", False) else "driving"
         return states
 

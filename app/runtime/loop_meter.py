@@ -15,6 +15,11 @@ def loop_spec(rate_hz: float) -> StreamSpec:
     return StreamSpec("station/loop", (len(SECTIONS),), "float64", "ms", "", rate_hz, kind="timing")
 
 
+def input_delay_spec(rate_hz: float) -> StreamSpec:
+    """The stream `station/input_delay`: reading measured → first command sent that knew it [ms]."""
+    return StreamSpec("station/input_delay", (1,), "float64", "ms", "", rate_hz, kind="timing")
+
+
 class LoopMeter:
     """Keeps the ticks of the last second and tells their means and percentiles.
 

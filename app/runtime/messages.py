@@ -68,7 +68,8 @@ class ResetScene(Message, frozen=True):
 
 
 class UseLeader(Message, frozen=True):
-    """Which device drives: window, gamepad, scripted, scripted-blind, replay (of `episode`)."""
+    """Which device drives: window, headset, gamepad, scripted, scripted-blind, replay (of
+    `episode`)."""
 
     name: str
     episode: str = ""
@@ -102,12 +103,16 @@ class HeadsetConfirm(Message, frozen=True):
 
 
 SetUpStep = Literal[
-    "begin", "squeeze_left", "push_forward", "align", "finish", "cancel", "swap", "no_trim"
+    "begin", "squeeze_left", "push_forward", "align", "finish", "cancel", "swap", "no_trim", "keep"
 ]
 
 
 class HeadsetSetUp(Message, frozen=True):
-    """One move in the guided set-up; the status tells what is asked of the operator."""
+    """One move in the guided set-up; the status tells what is asked of the operator.
+
+    Outside a set-up "push_forward" checks whether the calibration still holds, and "keep" says
+    that it does, whatever casts doubt on it.
+    """
 
     step: SetUpStep
 

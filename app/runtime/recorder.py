@@ -21,6 +21,7 @@ from app.runtime.messages import (
     CameraStatus,
     Discard,
     Event,
+    HeadsetStatus,
     Keep,
     Ok,
     OpenDataset,
@@ -52,6 +53,7 @@ _STATUS_NS = NS_PER_S // 20
 _POLL_S = 0.01
 _NICE = -5  # the station has -10; whoever presses a key waits for the answer
 _RATE_NS = 2 * NS_PER_S
+_SILENCE_NS = 2 * NS_PER_S
 
 
 class Recorder:
@@ -67,7 +69,7 @@ class Recorder:
         self._clock = clock
         self._server = child.bus.server("recorder")
         self._publisher = child.bus.publisher("recorder")
-        self._others = child.bus.subscriber("station", "cameras", "supervisor")
+        self._others = child.bus.subscriber("station", "cameras", "supervisor", "headset")
         self._rings = RingSet(child.run, clock)
         self._models = ModelShelf(child.run.model_path)
         self._dataset: Dataset | None = None
@@ -75,6 +77,7 @@ class Recorder:
         self._opened = OpenDataset(path="", task="")
         self._station: StationStatus | None = None
         self._cameras: CameraStatus | None = None
+        self._headset: HeadsetStatus | None = None
         self._events: deque[Event] = deque(maxlen=1000)
         self._state: TakeState = "idle"
         self._practice = False
@@ -104,6 +107,8 @@ class Recorder:
                     self._station = heard
                 case CameraStatus():
                     self._cameras = heard
+                case HeadsetStatus():
+                    self._headset = heard
                 case Event():
                     self._events.append(heard)
                     if self._take is not None and self._state in takes.RUNNING:
@@ -212,6 +217,7 @@ class Recorder:
             self._station,
             self._cameras,
             self._child.options.get("station", {}),
+            self._living_headset(now),
         )
         dataset, models, clock = self._dataset, self._models, self._clock
 
@@ -235,6 +241,11 @@ class Recorder:
         said = "Practising; nothing is saved" if request.practice else "Recording"
         self._say(f"{said}{missing}.")
         return Ok(self._text, uid)
+
+    def _living_headset(self, now: int) -> HeadsetStatus | None:
+        """What the headset's process says; None once it has fallen silent."""
+        headset = self._headset
+        return None if headset is None or now - headset.t_ns > _SILENCE_NS else headset
 
     def _pause(self, on: bool) -> Reply:
         after = takes.after(self._state, "pause" if on else "resume")

@@ -14,7 +14,7 @@ import numpy as np
 from app.runtime.bus import Inputs
 from app.runtime.hands import command_specs, leader_input, publish_commands
 from app.runtime.leaders import Leaders
-from app.runtime.loop_meter import LoopMeter, loop_spec
+from app.runtime.loop_meter import LoopMeter, input_delay_spec, loop_spec
 from app.runtime.messages import (
     ArmStatus,
     ClearEStop,
@@ -84,7 +84,13 @@ class Station:
         self._clock = clock
         self._tell = tell
         self._outlet = Outlet(
-            run, (*world.specs, *command_specs(config.control_hz), loop_spec(config.control_hz))
+            run,
+            (
+                *world.specs,
+                *command_specs(config.control_hz),
+                loop_spec(config.control_hz),
+                input_delay_spec(config.control_hz),
+            ),
         )
         self._meter = LoopMeter(config.control_hz)
         self._period_ns = round(NS_PER_S / config.control_hz)
@@ -92,6 +98,7 @@ class Station:
         self._deserted = False
         self._leader_fault = ""
         self._last: Tick | None = None
+        self._answered: tuple[str, int, int] | None = None
         self._seed = config.seed
         self.stopping = ""
         chain.driving = Driving(config.driving.translation_scale, config.driving.rotation_scale)
@@ -121,6 +128,7 @@ class Station:
         stepped_ns = self._clock.now_ns()
         self._outlet.publish_all(self._world.collect())
         publish_commands(self._outlet, reading, tick)
+        self._tell_delay(start_ns, reading, sent_ns)
         self._last = tick
         self._tell_interventions(start_ns, tick)
         if slipped_ns > _SLIP_TOLD_NS:
@@ -171,6 +179,16 @@ class Station:
                 )
         return reading
 
+    def _tell_delay(self, now_ns: int, reading: LeaderInput | None, sent_ns: int) -> None:
+        """How old a reading was when the first command that knew it was sent."""
+        if reading is None:
+            return
+        which = (reading.device, reading.seq, reading.t_ns)
+        if which != self._answered:
+            self._answered = which
+            delay_ms = (sent_ns - reading.t_ns) / 1e6
+            self._outlet.publish("station/input_delay", now_ns, [delay_ms])
+
     def _watch_heartbeat(self, now_ns: int) -> None:
         silent_ns = now_ns - self._beat_ns
         if silent_ns > STOP_AFTER_NS:
@@ -186,7 +204,7 @@ class Station:
 
     # --------------------------------------------------------------------------- what it hears
     def feed(self, inputs: Inputs) -> None:
-        """Take in what the window sent since the last tick."""
+        """Take in what window and headset sent since the last tick."""
         if inputs.heartbeat is not None:
             self._beat_ns = self._clock.now_ns()
             self._deserted = False
@@ -194,6 +212,10 @@ class Station:
             reading = leader_input(inputs.drive)
             if reading is not None:
                 self._leaders.window.feed(reading)
+        if inputs.headset is not None:
+            reading = leader_input(inputs.headset)
+            if reading is not None:
+                self._leaders.headset.feed(reading)
 
     def handle(self, request: Request) -> Reply:
         """Answer one request at once. Raises TeledeckError for what cannot be done."""
@@ -219,8 +241,8 @@ class Station:
                 return self._reset(self._seed + 1 if seed is None else seed)
             case UseLeader(name=name, episode=episode):
                 return self._use_leader(name, episode)
-            case SetDriving(translation_scale=translation, rotation_scale=rotation):
-                self._chain.driving = Driving(translation, rotation)
+            case SetDriving(translation_scale=translation, rotation_scale=rotation, axes=axes):
+                self._chain.driving = Driving(translation, rotation, axes)
                 return Ok()
             case Perturb(name=name):
                 self._world.perturb(name)
