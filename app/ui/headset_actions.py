@@ -122,6 +122,46 @@ def _page() -> Iterator[Action]:
         enabled=lambda s: s.headset and s.set_up in ("squeeze_left", "push_forward", "align"),
     )
     yield _row(
+        "headset.check",
+        "Check the headset set-up with one push",
+        "headset",
+        Intent("headset_set_up", "push_forward"),
+        "V",
+        icon="arrow-up",
+        hint="If the push fits what is stored, nothing else is asked.",
+        enabled=lambda s: headset_confirmed(s) and s.calibrated and s.set_up == "",
+    )
+    yield _row(
+        "headset.keep",
+        "Keep the headset set-up",
+        "headset",
+        Intent("headset_set_up", "keep"),
+        "K",
+        icon="check",
+        hint="Says that it still holds, whatever casts doubt on it.",
+        enabled=lambda s: headset_calibrated(s) and s.set_up == "",
+    )
+    yield _row(
+        "headset.finish",
+        "The app's axes lie on the table",
+        "headset",
+        Intent("headset_set_up", "finish"),
+        "T",
+        icon="check",
+        hint="Ends the set-up without pointing: blue away from the robot, on the table's middle.",
+        enabled=lambda s: s.headset and s.set_up == "align",
+    )
+    yield _row(
+        "headset.release",
+        "Stop driving with the headset",
+        "headset",
+        Intent("use_leader", "window"),
+        "S",
+        icon="stop",
+        hint="Mouse and keyboard drive again; the arms hold until then.",
+        enabled=lambda s: s.leader == "headset",
+    )
+    yield _row(
         "headset.cancel",
         "Cancel the headset set-up",
         "headset",

@@ -15,10 +15,11 @@ from app.runtime.messages import (
 from app.ui import look, words
 from app.ui.headset.chip import headset_reading
 from app.ui.look import DARK, SIZES, Tone
-from app.ui.widgets import Line, Text, set_look
+from app.ui.widgets import ElidedText, Line, Text, set_look
 
 LATE_MS = 2.0
 """Lateness p99 of a control tick that turns its number amber: half a period of 250 Hz."""
+HEADSET_HINT = "Posts a second · from a post to its command, 99th percentile"
 DISK_LOW_S = 1800.0
 """Recording time left on the disk that turns its number amber."""
 
@@ -57,7 +58,7 @@ class StatusBar(QWidget):
         row.setSpacing(SIZES.gap)
         self._dot = QLabel()
         row.addWidget(self._dot)
-        self._text = Text("", "caption", role="soft")
+        self._text = ElidedText("", "caption", role="soft")
         row.addWidget(self._text, 1)
         self.loop = Reading("Loop", "Control ticks a second, as achieved")
         self.late = Reading("Late", "Lateness of a control tick: 99th percentile of a second")
@@ -66,7 +67,7 @@ class StatusBar(QWidget):
         self.age = Reading("Age", "Age of the oldest newest sample of all streams")
         self.drops = Reading("Dropped", "Rows lost between a ring and the recorder, this take")
         self.cameras = Reading("Cameras", "Pictures a second of the slowest camera")
-        self.headset = Reading("Headset", "Posts a second · from a post to its command, p99")
+        self.headset = Reading("Headset", HEADSET_HINT)
         self.disk = Reading("Disk", "Recording time left on the disk at the present rate")
         self.loop_delay = Reading(
             "Screen", "Worst delay of the window's event loop in the last minute"
@@ -144,6 +145,9 @@ class StatusBar(QWidget):
     def show_headset(self, headset: HeadsetStatus | None) -> None:
         """Shown only while the port is open."""
         text, tone = headset_reading(headset)
+        self.headset.setToolTip(f"{HEADSET_HINT}\n{text}")
+        if self.width() < 1500:
+            text = text.partition(" · ")[0]  # in a low window the delay is in the tooltip
         self.headset.setVisible(bool(text))
         self._headset_line.setVisible(bool(text))
         self.headset.show_value(text, tone)

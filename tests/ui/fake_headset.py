@@ -27,8 +27,14 @@ ADDRESS = "192.168.2.205"
 NOT_RUNNING = SetUpState("", "")
 ASKED = {
     "squeeze_left": "Squeeze the grip of your left controller.",
-    "push_forward": "Push one controller straight forward, an arm's length.",
-    "align": "Lay the axes on the mark of the table, then say that it is done.",
+    "push_forward": (
+        "Hold one controller level and push it 30 cm straight ahead. Keep it still before and "
+        "after."
+    ),
+    "align": (
+        "Point a controller the way the robot looks and hold its trigger for a second. Finer: "
+        "lay both on the table's edge, pointing away from the robot, and hold both triggers."
+    ),
 }
 
 
@@ -122,6 +128,8 @@ def _set_up(status: HeadsetStatus, step: str) -> HeadsetStatus:
         case "finish":
             made = status.calibration or calibration()
             return change(status, set_up=NOT_RUNNING, calibration=change(made, doubt=""))
+        case "keep" if status.calibration is not None:
+            return change(status, calibration=change(status.calibration, doubt=""))
         case "cancel":
             return change(status, set_up=NOT_RUNNING)
         case "swap" if status.calibration is not None:

@@ -99,11 +99,7 @@ class CalibrationCard(TitledCard):
         row = QHBoxLayout()
         row.setSpacing(SIZES.unit)
         self.again = self.action_button("headset.set_up", "Make it")
-        self.keep = Button("Keep", hint="Trust the stored one.")
-        self.keep.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.keep.clicked.connect(
-            lambda: self.intended.emit(Intent("headset_set_up", "finish"))
-        )
+        self.keep = self.action_button("headset.keep", "Keep")
         self.swap = self.action_button("headset.swap", "Swap hands")
         for button in (self.again, self.keep, self.swap):
             row.addWidget(button, 1)
@@ -228,7 +224,9 @@ class CountersCard(TitledCard):
     def __init__(self) -> None:
         super().__init__("POSTED TO US")
         self.facts = Facts(columns=2)
+        self.delays = Facts()
         self.body.addWidget(self.facts)
+        self.body.addWidget(self.delays)
         self.capture = self.action_button("headset.capture", "Capture to a file…")
         self.body.addWidget(self.capture)
 
@@ -238,6 +236,7 @@ class CountersCard(TitledCard):
         self.capture.setText("End the capture" if state.capturing else "Capture to a file…")
         if headset is None:
             self.facts.show_facts(())
+            self.delays.show_facts(())
             return
         counters = headset.counters
         others = tuple(name for name in counters if name not in _COUNTERS)
@@ -246,13 +245,15 @@ class CountersCard(TitledCard):
             for name in (*_COUNTERS, *others)
             if name in counters
         ]
+        delays: list[tuple[str, str, Tone | None]] = []
         for label, value in (
             ("Post → command p99", headset.delay_p99_ms),
-            ("Touch → sent p99", headset.touch_delay_p99_ms),
+            ("Touch → datagram p99", headset.touch_delay_p99_ms),
         ):
             slow = math.isfinite(value) and value > DELAY_MS
             text = f"{value:.1f} ms" if math.isfinite(value) else "–"
-            facts.append((label, text, "armed" if slow else None))
+            delays.append((label, text, "armed" if slow else None))
+        self.delays.show_facts(tuple(delays))
         self.facts.show_facts(tuple(facts))
 
 

@@ -49,24 +49,28 @@ class Guide:
 
     Attributes:
         step: Which of the six.
-        title, text: What to do, and why or how.
+        title, text: What to do, and how.
+        more: The rest of it, in small print.
         share: How much of the step is done, 0 ... 1; NaN where there is no measure of it.
         problem: What went wrong in the last try and what to do next, or "".
         tone: Colour of the problem.
         offer: The large button, None while the operator's hands do it.
         others: Smaller buttons.
         calm: The step is done and nothing is asked.
+        good: And what was wanted happens.
     """
 
     step: StepName
     title: str
     text: str
+    more: str = ""
     share: float = math.nan
     problem: str = ""
     tone: Tone = "armed"
     offer: Offer | None = None
     others: tuple[Offer, ...] = ()
     calm: bool = False
+    good: bool = False
 
     @property
     def number(self) -> int:
@@ -78,6 +82,20 @@ CANCEL = Offer("Cancel", Intent("headset_set_up", "cancel"), "x", "headset.cance
 AGAIN = Offer(
     "Do it again", Intent("headset_set_up", "again"), "arrow-counter-clockwise", "headset.again"
 )
+MAKE_AGAIN = Offer(
+    "Make it again",
+    Intent("headset_set_up", "begin"),
+    "arrow-counter-clockwise",
+    "headset.set_up",
+)
+KEEP = Offer("Keep it", Intent("headset_set_up", "keep"), "check", "headset.keep")
+AXES_LIE = Offer(
+    "The app's axes lie there already",
+    Intent("headset_set_up", "finish"),
+    "check",
+    "headset.finish",
+)
+STOP_DRIVING = Offer("Stop driving", Intent("use_leader", "window"), "stop", "headset.release")
 NO_TRIM = Offer(
     "Patched app: no turn", Intent("headset_set_up", "no_trim"), "wrench", "headset.no_trim"
 )
@@ -142,16 +160,16 @@ def guide(
     if calibration.doubt:
         return Guide(
             "squeeze",
-            "Make the set-up again?",
-            "It takes under a minute. With a wrong one the arm goes elsewhere than your hand.",
+            "Is the set-up still right?",
+            "One push straight ahead tells. With a wrong one the arm goes elsewhere than your hand.",
             problem=calibration.doubt,
             offer=Offer(
-                "Make it again",
-                Intent("headset_set_up", "begin"),
-                "arrow-counter-clockwise",
-                "headset.set_up",
+                "Check with one push",
+                Intent("headset_set_up", "push_forward"),
+                "arrow-up",
+                "headset.check",
             ),
-            others=(Offer("Keep the old one", Intent("headset_set_up", "finish"), "check"),),
+            others=(MAKE_AGAIN, KEEP),
         )
     return _drive(headset, station)
 
@@ -162,8 +180,7 @@ def _who(headset: HeadsetStatus, chosen: str) -> Guide:
         return Guide(
             "who",
             "Start the app in the headset",
-            "Click the left thumbstick, type this machine's address, press Enter. The port is "
-            f"{headset.port}; the app knows no other.",
+            "Click the left thumbstick, type this machine's address, press Enter.",
         )
     address = next((p.address for p in posting if p.address == chosen), posting[0].address)
     title = "Is this your headset?" if len(posting) == 1 else "Which one is your headset?"
@@ -187,23 +204,20 @@ def _asking(headset: HeadsetStatus, step: StepName) -> Guide:
     match step:
         case "squeeze":
             title, others = "Squeeze the left grip", (CANCEL,)
-            text = "Your left hand's middle finger. It tells which controller is which."
         case "push":
             title, others = "Push straight forward", (AGAIN, NO_TRIM, CANCEL)
-            text = "One controller, an arm's length, where you look. It tells how far the app is turned."
         case _:
-            title, others = "Align with the table", (AGAIN, CANCEL)
-            text = (
-                "Press X and A, lay the axes on the table's mark with the triggers, blue away "
-                "from the robot, press X and A again."
-            )
-    offer = (
-        Offer("It is aligned", Intent("headset_set_up", "finish"), "check", "headset.next")
-        if step == "align"
-        else None
-    )
+            title, others = "Align with the table", (AGAIN, AXES_LIE, CANCEL)
+    # The first sentence is what to do, and is read from afar; the rest is how to do it better.
+    first, dot, rest = state.text.partition(". ")
     return Guide(
-        step, title, state.text or text, state.share, state.problem, offer=offer, others=others
+        step,
+        title,
+        first + dot.strip(),
+        rest,
+        share=state.share,
+        problem=state.problem,
+        others=others,
     )
 
 
@@ -245,13 +259,16 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
             which,
             "Let go of the grip and it holds still. The trigger closes the gripper.",
             problem=problem,
+            others=(STOP_DRIVING,),
             calm=True,
+            good=True,
         )
     return Guide(
         "drive",
         "Hold a grip: the arm follows",
         "It moves as your hand does since the squeeze. The trigger closes the gripper.",
         problem=problem,
+        others=(STOP_DRIVING,),
         calm=True,
     )
 
@@ -285,7 +302,7 @@ def calibration_words(calibration: HeadsetCalibration) -> tuple[tuple[str, str],
     spread = math.degrees(calibration.residual_rad)
     return (
         ("Made", f"{age_words(calibration.age_s)} ago"),
-        ("Turn corrected", f"{turn:+.1f}°"),
+        ("Turn corrected", f"{turn:+.1f}°".replace("-", "\u2212")),
         ("Spread of the push", f"±{spread:.1f}°" if math.isfinite(spread) else "–"),
         ("Hands", "exchanged by the app" if calibration.swapped else "as held"),
     )

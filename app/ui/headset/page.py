@@ -107,7 +107,8 @@ class HeadsetPage(QWidget):
             lambda: self.intended.emit(Intent("headset_listen", "off"))
         )
         row.addWidget(self.close_port)
-        row.addWidget(Keycap("O"))
+        self._close_key = Keycap(by_id("headset.listen").key)
+        row.addWidget(self._close_key)
         row.addSpacing(SIZES.unit)
         action = by_id("headset.page")
         leave = Button("Leave", icon="x", hint=tooltip(action))
@@ -132,9 +133,9 @@ class HeadsetPage(QWidget):
         self._boards = (self.board, self.posters, self.arms)
         for part in self._boards:
             part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-            stage.addWidget(part, 2)
+            stage.addWidget(part, 4)
         self.picture = LivePicture()
-        stage.addWidget(self.picture, 3)
+        stage.addWidget(self.picture, 5)
         column.addLayout(stage, 1)
         self.foot = StepFoot()
         self.foot.intended.connect(self.intend)
@@ -173,7 +174,7 @@ class HeadsetPage(QWidget):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         large = self.width() > 1500 and self.height() > 800
-        self._side.setFixedWidth(400 if large else 336)
+        self._side.setFixedWidth(420 if large else 368)
         self.head.set_large(large)
 
     # ------------------------------------------------------------------------------- the page
@@ -205,6 +206,7 @@ class HeadsetPage(QWidget):
         open_ = headset is not None and headset.listening
         self.port.setVisible(open_)
         self.close_port.setVisible(open_)
+        self._close_key.setVisible(open_)
         if headset is not None and headset.listening:
             self.port.show_value(f"Port {headset.port} is open to this network", "armed")
         self.calibration.show_calibration(
@@ -254,7 +256,7 @@ class HeadsetPage(QWidget):
             return
         pushing = self.guide.step == "push"
         if pushing:
-            self._watch.see(posture)
+            self._watch.see(posture, now_ns)
         trails: dict[Side, tuple[tuple[float, float, float], ...]] = {}
         for side in SIDES:
             trail, hand = self._trails[side], posture.hand(side)
@@ -270,6 +272,7 @@ class HeadsetPage(QWidget):
                 trails,
                 self._watch.push() if pushing else None,
                 "left" if self.guide.step == "squeeze" and self.guide.offer is None else None,
+                self.guide.step == "align",
                 calibration.residual_rad if calibration is not None else math.nan,
             )
         )

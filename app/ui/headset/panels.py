@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QGridLayout, QPushButton, QWidget
 
@@ -13,30 +13,38 @@ from app.ui.action import Intent
 from app.ui.headset.cards import TitledCard
 from app.ui.look import DARK, SIZES
 from app.ui.widgets import Text, set_look
+from devices.tactar.overlay import PRESETS
+
+
+HALF_WIDTH_M = 0.5
+TOP_M = 0.9
+BELOW_M = 0.15
+"""What the little picture shows: so much to both sides of the table's middle, above it, below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hung:
-    """One panel as the operator sees it: centre and size as shares of the view, 0 ... 1."""
+    """One panel as somebody before the robot sees it: middle and size [m], x to the right, y up
+    from the table."""
 
     x: float
     y: float
     width: float
     height: float
-    colour: str = DARK.soft
+    colour: str
 
 
-_FRONT = Hung(0.5, 0.26, 0.3, 0.34)
-_LEFT = Hung(0.16, 0.32, 0.24, 0.27, DARK.left_hand)
-_RIGHT = Hung(0.84, 0.32, 0.24, 0.27, DARK.right_hand)
+def scheme(name: str) -> tuple[Hung, ...]:
+    """Where the panels of a preset hang; () for one that is not known here."""
+    return tuple(
+        # The robot's right is at the left of somebody who looks at it.
+        Hung(-p.position[0], p.position[1], p.width, 0.75 * p.width, _colour(p.camera))
+        for p in PRESETS.get(name, ())
+    )
 
-SCHEMES: dict[str, tuple[Hung, ...]] = {
-    "off": (),
-    "front": (_FRONT,),
-    "wrists": (_LEFT, _RIGHT),
-    "all": (_FRONT, _LEFT, _RIGHT),
-}
-"""Pictures of the presets by name; one that is not known is shown by its name alone."""
+
+def _colour(camera: str) -> str:
+    return {"wrist_left": DARK.left_hand, "wrist_right": DARK.right_hand}.get(camera, DARK.soft)
 
 
 class PresetButton(QPushButton):
@@ -50,14 +58,14 @@ class PresetButton(QPushButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(f"Panels: {name}")
         self.setToolTip(f"Panels: {name}")
-        self.setFixedHeight(84)
+        self.setFixedHeight(96)
         set_look(self, role="plain", size="", tone="")
 
     def sizeHint(self) -> QSize:
-        return QSize(96, 84)
+        return QSize(68, 96)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(72, 84)
+        return QSize(60, 96)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         super().paintEvent(event)
@@ -67,21 +75,25 @@ class PresetButton(QPushButton):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(DARK.floor))
         painter.drawRoundedRect(view, 4, 4)
+        across = view.width() / (2 * HALF_WIDTH_M)
+        up = view.height() / (TOP_M + BELOW_M)
+        scale = min(across, up)
+        middle, table = view.center().x(), view.bottom() - BELOW_M * up
+
         # The table's edge and the two hands, so that one sees what a panel would cover.
         painter.setPen(QPen(QColor(DARK.edge), 1.5))
-        y = view.top() + 0.72 * view.height()
-        painter.drawLine(int(view.left() + 8), int(y), int(view.right() - 8), int(y))
-        for share, colour in ((0.4, DARK.left_hand), (0.6, DARK.right_hand)):
-            spot = QRectF(view.left() + share * view.width() - 3, y - 6, 6, 12)
-            painter.setPen(Qt.PenStyle.NoPen)
+        painter.drawLine(
+            QPointF(middle - 0.42 * view.width(), table),
+            QPointF(middle + 0.42 * view.width(), table),
+        )
+        painter.setPen(Qt.PenStyle.NoPen)
+        for x, colour in ((0.12, DARK.left_hand), (-0.12, DARK.right_hand)):
             painter.setBrush(QColor(colour))
-            painter.drawRoundedRect(spot, 3, 3)
-        for hung in SCHEMES.get(self.name, ()):
-            box = QRectF(0, 0, hung.width * view.width(), hung.height * view.height())
-            box.moveCenter(
-                view.topLeft() + QRectF(0, 0, hung.x * view.width(), hung.y * view.height())
-                .bottomRight()
-            )
+            spot = QRectF(middle + x * scale - 2.5, table - 10, 5, 10)
+            painter.drawRoundedRect(spot, 2.5, 2.5)
+        for hung in scheme(self.name):
+            box = QRectF(0, 0, hung.width * scale, hung.height * scale)
+            box.moveCenter(QPointF(middle + hung.x * scale, table - hung.y * scale))
             fill = QColor(hung.colour)
             fill.setAlphaF(0.28)
             painter.setPen(QPen(QColor(hung.colour), 1.5))

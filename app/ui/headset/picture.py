@@ -14,9 +14,9 @@ from app.ui.headset.plan import Controller, Frame, Posture, Push, yaw_of
 from app.ui.look import DARK, SIZES
 from devices.leader import SIDES, Side
 
-REACH_M = 0.95  # from the head to the edge of the plan
-TOP_M = 2.0  # the side view shows this much above the floor
-_METER = 64  # height of the row of grips and triggers [px]
+REACH_M = 0.8  # from the head to the edge of the plan
+TOP_M = 1.9  # the side view shows this much above the floor
+_METER = 60  # height of the row of grips and triggers [px]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Scene:
         trails: Where the hands came from, newest last; posted positions.
         push: The push so far, while the set-up asks for one.
         ask_grip: The hand whose grip is asked for, or None.
+        rays: Show where the controllers point.
         residual: Spread of the measured turn [rad]; NaN while unknown.
     """
 
@@ -37,6 +38,7 @@ class Scene:
     trails: dict[Side, tuple[tuple[float, float, float], ...]]
     push: Push | None = None
     ask_grip: Side | None = None
+    rays: bool = False
     residual: float = math.nan
 
 
@@ -86,7 +88,7 @@ class LivePicture(QWidget):
             self._paint_empty(painter, box)
             return
         views = box.adjusted(0, 0, 0, -_METER)
-        wide = views.width() > 1.5 * views.height()
+        wide = views.width() > 1.3 * views.height()
         top = QRectF(views)
         if wide:
             top.setWidth(round(views.width() * 0.56))
@@ -132,12 +134,12 @@ class LivePicture(QWidget):
 
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(DARK.hairline), 1))
-        for ring in (0.25, 0.5, 0.75, 1.0, 1.25):
+        for ring in (0.25, 0.5, 0.75, 1.0):
             painter.drawEllipse(centre, ring * scale, ring * scale)
         painter.setPen(QPen(QColor(DARK.lifted), 1.5, Qt.PenStyle.DashLine))
         painter.drawLine(centre, at(0, 3.0))
         self._caption(painter, area, "FROM ABOVE", "rings: 25 cm")
-        self._label(painter, at(0.02, 1.16 if area.height() > 300 else 1.0), "ahead", DARK.faint)
+        self._label(painter, at(0.02, 0.93), "ahead", DARK.faint)
         self._paint_trails(painter, scene, lambda p: at(p[0], p[1]))
         if scene.push is not None:
             self._paint_push(painter, scene, scene.push, at)
@@ -151,6 +153,12 @@ class LivePicture(QWidget):
             yaw = yaw_of(hand.quaternion)
             bearing = scene.frame.bearing(yaw) if yaw is not None else 0.0
             spot = at(right, ahead)
+            if scene.rays:
+                far = at(right + 0.5 * math.sin(bearing), ahead + 0.5 * math.cos(bearing))
+                held = hand.trigger >= 0.5
+                line = Qt.PenStyle.SolidLine if held else Qt.PenStyle.DashLine
+                painter.setPen(QPen(QColor(hand_colour(side)), 3 if held else 1.5, line))
+                painter.drawLine(spot, far)
             self._controller(painter, spot, bearing, side, hand, scale, scene.ask_grip == side)
         painter.restore()
 
@@ -165,8 +173,8 @@ class LivePicture(QWidget):
             return QPointF(left + ahead * scale, floor - height * scale)
 
         painter.setPen(QPen(QColor(DARK.hairline), 1))
-        for height in (0.5, 1.0, 1.5, 2.0):
-            y = floor - height * scale
+        for height in (0.5, 1.0, 1.5):
+            y = math.floor(floor - height * scale) + 0.5
             painter.drawLine(QPointF(area.left() + 44, y), QPointF(area.right() - 12, y))
             spot = QPointF(area.left() + 12, y + 4)
             self._label(painter, spot, f"{height:.1f} m", DARK.faint)
@@ -236,13 +244,18 @@ class LivePicture(QWidget):
         begin = 90.0 - math.degrees(bearing)
         painter.drawArc(arc, round(16 * begin), round(-16 * math.degrees(push.angle)))
         painter.setFont(look.font("headline"))
-        half = bearing + push.angle / 2
+        # Beside the dashed line, on the side away from the path: nothing lies there.
+        away = bearing - math.copysign(0.3, push.angle)
         spot = QPointF(
-            start.x() + (radius + 16) * math.sin(half) - 18,
-            start.y() - (radius + 16) * math.cos(half),
+            start.x() + 0.9 * length * math.sin(away), start.y() - 0.9 * length * math.cos(away)
         )
+        words = QRectF(spot.x() - 90, spot.y() - 16, 90, 32)
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        if math.sin(away - bearing) > 0:
+            words.moveLeft(spot.x())
+            flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.setPen(QColor(DARK.text))
-        painter.drawText(spot, f"{math.degrees(push.angle):+.0f}°")
+        painter.drawText(words, flags, f"{math.degrees(push.angle):+.0f}°".replace("-", "\u2212"))
 
     def _head(self, painter: QPainter, at, head: Controller, frame: Frame, scale: float) -> None:  # type: ignore[no-untyped-def]
         right, ahead, _ = frame.point(head.position)
@@ -293,35 +306,33 @@ class LivePicture(QWidget):
 
     def _paint_meter(self, painter: QPainter, area: QRectF, side: Side, scene: Scene) -> None:
         hand = scene.posture.hand(side)
-        colour = QColor(hand_colour(side))
+        line = QRectF(area.left() + 20, area.top() + 10, area.width() - 40, 24)
+        left = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.setFont(look.font("title"))
-        painter.setPen(colour)
-        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        name = area.adjusted(20, 0, 0, 0)
-        painter.drawText(name, flags, side.capitalize())
-        painter.setPen(QColor(DARK.text if hand is not None and hand.grip else DARK.faint))
-        word = "not posted" if hand is None else "grip held" if hand.grip else "grip open"
-        painter.setFont(look.font("title" if hand is not None and hand.grip else "body"))
-        painter.drawText(area.adjusted(76, 0, 0, 0), flags, word)
+        painter.setPen(QColor(hand_colour(side)))
+        painter.drawText(line, left, side.capitalize())
+        room = painter.fontMetrics().horizontalAdvance("Right") + 14
+        held = hand is not None and hand.grip
+        painter.setPen(QColor(DARK.text if held else DARK.faint))
+        painter.setFont(look.font("title" if held else "body"))
+        word = "not posted" if hand is None else "grip held" if held else "grip open"
+        painter.drawText(line.adjusted(room, 0, 0, 0), left, word)
         if hand is None:
             return
-        left, right = area.left() + 176, area.right() - 20
-        if right - left < 40:
-            return
-        middle = area.center().y()
-        bar = QRectF(left, middle - 5, right - left, 10)
+        bar = QRectF(line.left(), line.bottom() + 8, line.width(), 8)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(DARK.lifted))
-        painter.drawRoundedRect(bar, 5, 5)
+        painter.drawRoundedRect(bar, 4, 4)
         if hand.trigger > 0.01:
             full = QRectF(bar)
-            full.setWidth(max(10.0, bar.width() * hand.trigger))
-            painter.setBrush(colour)
-            painter.drawRoundedRect(full, 5, 5)
-        painter.setFont(look.font("caption"))
-        painter.setPen(QColor(DARK.faint))
-        words = QRectF(left, bar.bottom() + 1, right - left, 18)
-        painter.drawText(words, Qt.AlignmentFlag.AlignLeft, f"trigger {hand.trigger:.0%}")
+            full.setWidth(max(8.0, bar.width() * hand.trigger))
+            painter.setBrush(QColor(hand_colour(side)))
+            painter.drawRoundedRect(full, 4, 4)
+        if line.width() > 230:
+            painter.setFont(look.font("caption"))
+            painter.setPen(QColor(DARK.faint))
+            right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+            painter.drawText(line, right, f"trigger {hand.trigger:.0%}")
 
     def _caption(self, painter: QPainter, area: QRectF, title: str, note: str) -> None:
         painter.setFont(look.font("caption"))
@@ -330,7 +341,9 @@ class LivePicture(QWidget):
         spot = QPointF(area.left() + 20, area.top() + 26)
         painter.drawText(spot, title)
         painter.setPen(QColor(DARK.faint))
-        painter.drawText(spot + QPointF(metrics.horizontalAdvance(title) + 12, 0), note)
+        beside = metrics.horizontalAdvance(title) + 12
+        if beside + metrics.horizontalAdvance(note) < area.width() - 40:
+            painter.drawText(spot + QPointF(beside, 0), note)
 
     def _label(self, painter: QPainter, spot: QPointF, text: str, colour: str) -> None:
         painter.setFont(look.font("caption"))

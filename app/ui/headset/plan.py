@@ -7,6 +7,7 @@ operator's own directions: right of and ahead of the head [m], whatever the head
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ class Frame:
     Attributes:
         origin: The head, smoothed (3,) [m], Unity frame.
         yaw: Where it looks [rad].
-        trim: Turn that corrects posted translations [rad].
+        trim: By how much posted translations arrive turned, clockwise [rad]; it is undone.
     """
 
     origin: Floats
@@ -99,7 +100,7 @@ class Frame:
 
     def point(self, position: Floats) -> tuple[float, float, float]:
         """(right, ahead, above the floor) of a posted position [m]."""
-        delta = turned(position - self.origin, self.trim - self.yaw)
+        delta = turned(position - self.origin, -self.trim - self.yaw)
         return float(delta[0]), float(delta[2]), float(position[1])
 
     def bearing(self, yaw: float) -> float:
@@ -165,46 +166,77 @@ class Push:
     yaw: float | None
 
 
-SHORTEST_PUSH_M = 0.05
+SHORTEST_PUSH_M = 0.08
+STILL_NS = 250_000_000
+STILL_M = 0.015
+"""A hand that moves no more than this within that time stands still: a push begins there."""
+
+
+class _Way:
+    """Where one hand went since it last stood still."""
+
+    def __init__(self) -> None:
+        self.path: list[Floats] = []
+        self.yaw: float | None = None
+        self._recent: deque[tuple[int, Floats]] = deque()
+        self._ended = False
+
+    def see(self, hand: Controller, now_ns: int) -> None:
+        here = hand.position
+        recent = self._recent
+        recent.append((now_ns, here))
+        while len(recent) > 2 and now_ns - recent[1][0] >= STILL_NS:
+            recent.popleft()
+        still = now_ns - recent[0][0] >= STILL_NS and all(
+            float(np.linalg.norm(here - before)) <= STILL_M for _, before in recent
+        )
+        moved = bool(self.path) and float(np.linalg.norm(here - self.path[-1])) > 2 * STILL_M
+        if still:
+            # A push that has ended stays in the picture until the hand sets off again.
+            self._ended = self.length() >= SHORTEST_PUSH_M
+            if not self._ended:
+                self.path = [here]
+        elif self._ended and moved:
+            self.path, self._ended = [recent[0][1], here], False
+        elif not self._ended and (
+            not self.path or float(np.linalg.norm(here - self.path[-1])) > 0.002
+        ):
+            self.path.append(here)
+            del self.path[1 : max(1, len(self.path) - 600)]
+        self.yaw = yaw_of(hand.quaternion)
+
+    def length(self) -> float:
+        """From the first point to the last, along the floor [m]."""
+        if len(self.path) < 2:
+            return 0.0
+        dx, dz = (self.path[-1] - self.path[0])[[0, 2]]
+        return math.hypot(dx, dz)
 
 
 class PushWatch:
-    """Remembers where both hands went since a step began, and tells which one pushes."""
+    """Follows both hands while a push is asked for, and tells which one pushes."""
 
-    def __init__(self, limit: int = 600) -> None:
-        self._limit = limit
-        self._paths: dict[Side, list[Floats]] = {"left": [], "right": []}
-        self._yaws: dict[Side, float | None] = {"left": None, "right": None}
+    def __init__(self) -> None:
+        self.forget()
 
     def forget(self) -> None:
-        for path in self._paths.values():
-            path.clear()
+        self._ways: dict[Side, _Way] = {"left": _Way(), "right": _Way()}
 
-    def see(self, posture: Posture) -> None:
-        sides: tuple[Side, Side] = ("left", "right")
-        for side in sides:
+    def see(self, posture: Posture, now_ns: int) -> None:
+        for side, way in self._ways.items():
             hand = posture.hand(side)
-            if hand is None:
-                continue
-            path = self._paths[side]
-            if path and float(np.linalg.norm(hand.position - path[-1])) < 0.002:
-                continue
-            path.append(hand.position)
-            del path[: -self._limit]
-            self._yaws[side] = yaw_of(hand.quaternion)
+            if hand is not None:
+                way.see(hand, now_ns)
 
     def push(self) -> Push | None:
         """The hand that went further along the floor; None while neither moved."""
-        best: Push | None = None
-        for side, path in self._paths.items():
-            if len(path) < 2:
-                continue
-            whole = np.array(path)
-            dx, dz = (whole[-1] - whole[0])[[0, 2]]
-            length = math.hypot(dx, dz)
-            if best is None or length > best.length:
-                yaw, angle = self._yaws[side], None
-                if length >= SHORTEST_PUSH_M and yaw is not None:
-                    angle = wrapped(math.atan2(dx, dz) - yaw)
-                best = Push(side, whole, length, angle, yaw)
-        return best
+        side = max(self._ways, key=lambda side: self._ways[side].length())
+        way = self._ways[side]
+        length = way.length()
+        if length < 0.02:
+            return None
+        angle = None
+        if length >= SHORTEST_PUSH_M and way.yaw is not None:
+            dx, dz = (way.path[-1] - way.path[0])[[0, 2]]
+            angle = wrapped(math.atan2(dx, dz) - way.yaw)
+        return Push(side, np.array(way.path), length, angle, way.yaw)

@@ -7,15 +7,14 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.ui import look
 from app.ui.headset.addresses import MachineAddress
-from app.ui.look import DARK, SIZES
+from app.ui.look import DARK, SIZES, Type
 from app.ui.widgets import Card, SectionTitle, Text
 
 WARNING = (
-    "This protocol has no protection: no password, no encryption. While the port is open, anybody "
-    "in this network can post to it and read what is sent. Teledeck obeys one headset only, the "
-    "one you confirm. Use a network of your own."
+    "This protocol has no protection. While it is open, anybody in this network can post, and "
+    "read what is sent. Only the headset that you confirm drives. Best in a network of your own."
 )
-FIREWALL = "Behind a Linux firewall:  sudo ufw allow {port}/tcp"
+FIREWALL = "If a firewall runs:  sudo ufw allow {port}/tcp"
 
 
 class PortBoard(QWidget):
@@ -25,8 +24,8 @@ class PortBoard(QWidget):
         super().__init__()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SIZES.gap)
-        type_in = Card(padding=20)
+        column.setSpacing(12)
+        type_in = Card()
         type_in.body.addWidget(SectionTitle("TYPE INTO THE HEADSET"))
         self._list = QVBoxLayout()
         self._list.setSpacing(SIZES.hair)
@@ -34,7 +33,7 @@ class PortBoard(QWidget):
         self.port = Text("", role="soft", wrap=True)
         type_in.body.addWidget(self.port)
         column.addWidget(type_in)
-        warn = Card(padding=20)
+        warn = Card()
         head = QHBoxLayout()
         head.setSpacing(SIZES.unit)
         sign = QLabel()
@@ -64,8 +63,10 @@ class PortBoard(QWidget):
         if not addresses:
             self._list.addWidget(Text("This machine is in no network.", "title", tone="armed"))
         for number, one in enumerate(addresses[:4]):
-            text = Text(one.address, "display" if number == 0 else "title")
-            text.setFont(look.font("display" if number == 0 else "title", mono=True))
+            size: Type = "headline" if number == 0 else "title"
+            text = Text(one.address, size)
+            text.setFont(look.font(size, mono=True))
+            text.setMinimumHeight(text.sizeHint().height())
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             text.setToolTip(f"Network card {one.card}")
             text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -78,6 +79,6 @@ class PortBoard(QWidget):
     def show_port(self, port: int, *, listening: bool) -> None:
         state = "open" if listening else "closed"
         self.port.setText(
-            f"Left thumbstick click, address, Enter. Port {port}, now {state}; the app fills it in."
+            f"Left thumbstick, address, Enter. The app adds the port itself: {port}, now {state}."
         )
         self.firewall.setText(FIREWALL.format(port=port))

@@ -58,10 +58,11 @@ class PosterLine(Card):
         self.rate.setText(
             f"silent for {poster.age_ms / 1000:.0f} s"
             if silent
-            else f"{poster.rate_hz:.0f} posts a second · {poster.age_ms:.0f} ms ago"
+            else f"{poster.rate_hz:.0f} Hz · {poster.age_ms:.0f} ms ago"
         )
         self.rate.set_tone("armed" if silent else None)
         self.chip.show_value(*poster_words(poster, confirmed))
+        self.chip.setVisible(bool(confirmed))
         mine = poster.address == confirmed
         self.button.setText("Forget" if mine else "Take this one" if confirmed else "Confirm")
         self.button.setAccessibleName(f"{self.button.text()} {poster.address}")

@@ -25,31 +25,43 @@ class StepHead(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, SIZES.unit, 0, 0)
         column.setSpacing(SIZES.hair)
+        self._large = False
+        self._tones: tuple[bool, str] = (False, "")
         self.number = Text("", "title", role="caption")
         self.title = Text("", "display")
-        self.text = Text("", "title", role="soft", wrap=True)
+        self.text = Text("", "lead", wrap=True)
+        self.more = Text("", "body", role="soft", wrap=True)
         self.problem = Text("", "title", tone="armed", wrap=True)
         self.progress = ProgressLine()
         self.progress.setAccessibleName("Progress of this step")
-        for part in (self.number, self.title, self.text):
+        for part in (self.number, self.title, self.text, self.more):
             column.addWidget(part)
         column.addSpacing(SIZES.hair)
         column.addWidget(self.problem)
         column.addWidget(self.progress)
 
     def set_large(self, large: bool) -> None:
-        self.title.setFont(look.font("poster" if large else "display"))
-        self.text.setFont(look.font("headline" if large else "title"))
-        self.problem.setFont(look.font("headline" if large else "title"))
+        self._large = large
+        self._set_fonts()
+
+    def _set_fonts(self) -> None:
+        self.title.setFont(look.font("poster" if self._large else "display"))
+        self.problem.setFont(look.font("headline" if self._large else "title"))
 
     def show_guide(self, asked: Guide) -> None:
         self.number.setText(f"Step {asked.number} of 6")
         self.title.setText(asked.title)
-        self.title.set_tone("kept" if asked.calm and asked.title.endswith("follows") else None)
+        self.title.set_tone("kept" if asked.good else None)
         self.text.setText(asked.text)
+        self.more.setText(asked.more)
+        self.more.setVisible(bool(asked.more))
         self.problem.setText(asked.problem)
         self.problem.setVisible(bool(asked.problem))
         self.problem.set_tone(asked.tone)
+        if (asked.good, asked.tone) != self._tones:
+            # A change of tone has the style sheet put back the font that it saw first.
+            self._tones = (asked.good, asked.tone)
+            self._set_fonts()
         measured = math.isfinite(asked.share)
         self.progress.setVisible(measured)
         if measured:
