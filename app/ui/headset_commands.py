@@ -61,9 +61,7 @@ class HeadsetCommands:
 
     def set_scale(self, scale: float) -> bool:
         """Another scale from hand to tool, with the same axes."""
-        done = self._ask(
-            SetDriving(scale, 1.0, self.axes), f"Tool follows the hand {scale:g} : 1"
-        )
+        done = self._ask(SetDriving(scale, 1.0, self.axes), f"Tool follows the hand {scale:g} : 1")
         if done:
             self.scale = scale
         return done
@@ -76,7 +74,7 @@ class HeadsetCommands:
         self._ask(HeadsetListen(on, port), said)
 
     def _confirm(self, address: str) -> None:
-        """"-" forgets the confirmed one: nobody drives."""
+        """ "-" forgets the confirmed one: nobody drives."""
         if address in ("", "-"):
             self._ask(HeadsetConfirm(""), "No headset is confirmed; nobody drives")
         else:

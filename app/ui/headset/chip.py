@@ -21,8 +21,11 @@ def headset_chip(headset: HeadsetStatus | None) -> tuple[str, Tone | None]:
     poster = confirmed(headset)
     if poster is None:
         count = len(headset.posters)
-        return (f"Port {headset.port} open · confirm a headset" if count else
-                f"Port {headset.port} open"), "armed"
+        return (
+            f"Port {headset.port} open · confirm a headset"
+            if count
+            else f"Port {headset.port} open"
+        ), "armed"
     if poster.age_ms > SILENT_MS:
         return f"Port {headset.port} open · headset silent", "armed"
     return f"Port {headset.port} open · {poster.rate_hz:.0f} Hz", "armed"

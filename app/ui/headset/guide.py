@@ -101,9 +101,7 @@ NO_TRIM = Offer(
 )
 
 
-def guide(
-    headset: HeadsetStatus | None, station: StationStatus | None, chosen: str = ""
-) -> Guide:
+def guide(headset: HeadsetStatus | None, station: StationStatus | None, chosen: str = "") -> Guide:
     """The step that is asked now.
 
     Args:
@@ -231,9 +229,7 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
             "Look at the robot, then clear the stop." if stopped else "Start the station again.",
             tone="fault",
             problem=problem,
-            offer=Offer(
-                "Clear the stop", Intent("clear_estop"), "lock-open", "safety.clear"
-            )
+            offer=Offer("Clear the stop", Intent("clear_estop"), "lock-open", "safety.clear")
             if stopped
             else Offer(
                 "Restart station",

@@ -88,7 +88,5 @@ def with_axis_changed(axes: Axes, name: str) -> Axes:
     names = [axis.name for axis in AXES]
     if name not in names:
         raise KeyError(name)
-    x, y, z, rx, ry, rz = (
-        on != (axis == name) for axis, on in zip(names, axes, strict=True)
-    )
+    x, y, z, rx, ry, rz = (on != (axis == name) for axis, on in zip(names, axes, strict=True))
     return (x, y, z, rx, ry, rz)

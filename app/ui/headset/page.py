@@ -103,9 +103,7 @@ class HeadsetPage(QWidget):
         row.addStretch()
         self.close_port = Button("Close the port", icon="broadcast", hint="Nobody can post then.")
         self.close_port.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.close_port.clicked.connect(
-            lambda: self.intended.emit(Intent("headset_listen", "off"))
-        )
+        self.close_port.clicked.connect(lambda: self.intended.emit(Intent("headset_listen", "off")))
         row.addWidget(self.close_port)
         self._close_key = Keycap(by_id("headset.listen").key)
         row.addWidget(self._close_key)

@@ -15,7 +15,6 @@ from app.ui.look import DARK, SIZES
 from app.ui.widgets import Text, set_look
 from devices.tactar.overlay import PRESETS
 
-
 HALF_WIDTH_M = 0.5
 TOP_M = 0.9
 BELOW_M = 0.15

@@ -198,9 +198,7 @@ class LivePicture(QWidget):
                 continue
             _, ahead, height = scene.frame.point(hand.position)
             spot = at(ahead, height)
-            self._controller(
-                painter, spot, math.pi / 2, side, hand, scale, scene.ask_grip == side
-            )
+            self._controller(painter, spot, math.pi / 2, side, hand, scale, scene.ask_grip == side)
         painter.restore()
 
     def _paint_trails(self, painter: QPainter, scene: Scene, at) -> None:  # type: ignore[no-untyped-def]

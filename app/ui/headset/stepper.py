@@ -79,7 +79,9 @@ class Stepper(QWidget):
         if done:
             painter.setPen(QPen(QColor(ink), 2.5, cap=Qt.PenCapStyle.RoundCap))
             x, y = centre.x(), centre.y()
-            painter.drawPolyline([QPointF(x - 6, y), QPointF(x - 1.5, y + 5), QPointF(x + 6, y - 5)])
+            painter.drawPolyline(
+                [QPointF(x - 6, y), QPointF(x - 1.5, y + 5), QPointF(x + 6, y - 5)]
+            )
             return
         painter.setFont(look.font("strong"))
         painter.setPen(QColor(ink))
