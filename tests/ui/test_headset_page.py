@@ -68,7 +68,8 @@ class Desk:
         qtbot.waitUntil(lambda: QApplication.focusWidget() is self.page)
 
     def press(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = None_) -> None:
-        QTest.keyClick(QApplication.focusWidget() or self.window, key, modifiers)
+        widget = QApplication.focusWidget() or self.window
+        QTest.keyClick(widget, key, modifiers)
 
     def headset(self, **changes: object) -> None:
         assert self.session.headset is not None
@@ -302,7 +303,8 @@ def test_nothing_is_cut_off(desk: Desk, size: tuple[int, int]) -> None:
     area = desk.page._side
     inner = area.widget()
     assert inner is not None
-    assert inner.minimumSizeHint().width() <= area.viewport().width()
+    view = area.viewport()
+    assert view is not None and inner.minimumSizeHint().width() <= view.width()
     assert desk.page.minimumSizeHint().width() <= desk.page.width()
     assert desk.page.minimumSizeHint().height() <= desk.page.height()
 

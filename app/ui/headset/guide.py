@@ -1,4 +1,4 @@
-"""What the operator is asked to do now, from what the headset process and the station say. No Qt."""
+"""What the operator is asked to do now, from what headset and station say. No Qt."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def guide(headset: HeadsetStatus | None, station: StationStatus | None, chosen: 
         return Guide(
             "squeeze",
             "Is the set-up still right?",
-            "One push straight ahead tells. With a wrong one the arm goes elsewhere than your hand.",
+            "One push straight ahead tells. If it is wrong, the arm goes elsewhere than you.",
             problem=calibration.doubt,
             offer=Offer(
                 "Check with one push",
@@ -199,6 +199,7 @@ def _who(headset: HeadsetStatus, chosen: str) -> Guide:
 
 def _asking(headset: HeadsetStatus, step: StepName) -> Guide:
     state = headset.set_up
+    others: tuple[Offer, ...]
     match step:
         case "squeeze":
             title, others = "Squeeze the left grip", (CANCEL,)

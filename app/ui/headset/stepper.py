@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.ui import look
@@ -80,7 +80,7 @@ class Stepper(QWidget):
             painter.setPen(QPen(QColor(ink), 2.5, cap=Qt.PenCapStyle.RoundCap))
             x, y = centre.x(), centre.y()
             painter.drawPolyline(
-                [QPointF(x - 6, y), QPointF(x - 1.5, y + 5), QPointF(x + 6, y - 5)]
+                QPolygonF([QPointF(x - 6, y), QPointF(x - 1.5, y + 5), QPointF(x + 6, y - 5)])
             )
             return
         painter.setFont(look.font("strong"))
