@@ -59,7 +59,9 @@ class Commands:
         self._session = session
         self._say = say
         self.practice = False
-        self.headset = HeadsetCommands(session, self._ask, lambda text: say(Said(text)))
+        self.headset = HeadsetCommands(
+            session, self._ask, self._ask_quietly, lambda text: say(Said(text))
+        )
         self._handlers: dict[str, Callable[[str], object]] = {
             "estop": self._estop,
             "clear_estop": lambda _: self._ask(ClearEStop(), "The robot may move again"),
@@ -177,6 +179,12 @@ class Commands:
     def _ask(self, request: Request, done: str = "") -> bool:
         reply = self._session.request(request)
         self._tell(reply, done)
+        return isinstance(reply, Ok)
+
+    def _ask_quietly(self, request: Request, _: str = "") -> bool:
+        reply = self._session.request(request)
+        if isinstance(reply, Refused):
+            self._say(Said(reply.why, "fault"))
         return isinstance(reply, Ok)
 
     def _later(

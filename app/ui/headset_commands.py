@@ -29,6 +29,7 @@ class HeadsetCommands:
     Args:
         session: Whose statuses decide what a toggle asks for.
         ask: Asks, tells the user what came of it, and says whether it was done.
+        ask_quietly: The same, and tells the user only what was refused.
         say: Tells the user something.
 
     Attributes:
@@ -37,9 +38,12 @@ class HeadsetCommands:
         motion: Name of that choice, "" for a free one.
     """
 
-    def __init__(self, session: SessionPort, ask: Ask, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, session: SessionPort, ask: Ask, ask_quietly: Ask, say: Callable[[str], None]
+    ) -> None:
         self._session = session
         self._ask = ask
+        self._ask_quietly = ask_quietly
         self._say = say
         self.forget()
         self.handlers: dict[str, Callable[[str], object]] = {
@@ -86,7 +90,9 @@ class HeadsetCommands:
             step = status.set_up.step
         for known in get_args(SetUpStep):
             if known == step:
-                self._ask(HeadsetSetUp(known), "")
+                # The page shows what is asked then, in large type: no need to say it twice.
+                asking = known in ("begin", "squeeze_left", "push_forward", "align")
+                (self._ask_quietly if asking else self._ask)(HeadsetSetUp(known), "")
 
     def _capture(self, path: str) -> None:
         status = self._session.headset

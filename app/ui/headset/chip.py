@@ -16,7 +16,7 @@ def headset_chip(headset: HeadsetStatus | None) -> tuple[str, Tone | None]:
     """
     if headset is None or not (headset.listening or headset.fault):
         return "", None
-    if headset.fault:
+    if not headset.listening:
         return "Headset: fault", "fault"
     poster = confirmed(headset)
     if poster is None:
@@ -28,6 +28,10 @@ def headset_chip(headset: HeadsetStatus | None) -> tuple[str, Tone | None]:
         ), "armed"
     if poster.age_ms > SILENT_MS:
         return f"Port {headset.port} open · headset silent", "armed"
+    if headset.calibration is not None and headset.calibration.doubt:
+        return f"Port {headset.port} open · set-up in doubt", "armed"
+    if headset.fault:
+        return f"Port {headset.port} open · fault", "fault"
     return f"Port {headset.port} open · {poster.rate_hz:.0f} Hz", "armed"
 
 

@@ -222,6 +222,8 @@ def _asking(headset: HeadsetStatus, step: StepName) -> Guide:
 
 def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
     problem = headset.text if headset.fault else ""
+    # What the headset's process says of the hands: why one does not take hold, and the way out.
+    more = "" if headset.fault else headset.text
     if station is None or station.phase in ("stopped", "estop"):
         stopped = station is not None and station.phase == "estop"
         return Guide(
@@ -230,6 +232,7 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
             "Look at the robot, then clear the stop." if stopped else "Start the station again.",
             tone="fault",
             problem=problem,
+            more=more,
             offer=Offer("Clear the stop", Intent("clear_estop"), "lock-open", "safety.clear")
             if stopped
             else Offer(
@@ -246,6 +249,7 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
             "Each arm waits for a squeeze of its grip and lets go when you do. The trigger closes "
             "the gripper.",
             problem=problem,
+            more=more,
             offer=Offer("Start driving", Intent("use_leader", "headset"), "play", "headset.drive"),
         )
     follows = [arm.side for arm in station.arms if arm.clutched and not arm.hold]
@@ -256,6 +260,7 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
             which,
             "Let go of the grip and it holds still. The trigger closes the gripper.",
             problem=problem,
+            more=more,
             others=(STOP_DRIVING,),
             calm=True,
             good=True,
@@ -265,6 +270,7 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
         "Hold a grip: the arm follows",
         "It moves as your hand does since the squeeze. The trigger closes the gripper.",
         problem=problem,
+        more=more,
         others=(STOP_DRIVING,),
         calm=True,
     )
