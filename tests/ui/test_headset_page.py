@@ -58,7 +58,7 @@ class Desk:
             self.session, places, SettingsFile(folder / "w.toml"), Sounds(folder / "sounds")
         )
         self.page = self.window.headset_page
-        self.page._addresses = lambda: (MachineAddress("192.168.2.187", "eth0"),)
+        self.page.addresses = lambda: (MachineAddress("192.168.2.187", "eth0"),)
         qtbot.addWidget(self.window)
         self.window.resize(1280, 800)
         self.window.show()

@@ -36,7 +36,7 @@ class ArmCard(Card):
     """One arm: a dot of its colour, the state in large type, the reason below."""
 
     def __init__(self) -> None:
-        super().__init__(padding=20)
+        super().__init__()
         head = QHBoxLayout()
         head.setSpacing(SIZES.unit)
         self._dot = Swatch()
@@ -48,7 +48,7 @@ class ArmCard(Card):
         head.addWidget(self.chip)
         self.body.addLayout(head)
         self.word = Text("", "display")
-        self.why = Text("", "title", role="soft", wrap=True)
+        self.why = Text("", "body", role="soft", wrap=True)
         self.body.addWidget(self.word)
         self.body.addWidget(self.why)
 

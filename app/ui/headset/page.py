@@ -43,6 +43,10 @@ class HeadsetPage(QWidget):
         now_ns: The session's clock.
         addresses: This machine's addresses.
 
+    Attributes:
+        addresses: As given.
+        guide: What is asked now.
+
     Signals:
         intended: An `Intent` of the user.
         left: The user wants back to the place below.
@@ -60,7 +64,7 @@ class HeadsetPage(QWidget):
         super().__init__()
         self._session = session
         self._now_ns = now_ns
-        self._addresses = addresses
+        self.addresses = addresses
         self._eyes = Eyes()
         self._watch = PushWatch()
         self._trails: dict[Side, deque[tuple[int, tuple[float, float, float]]]] = {
@@ -180,7 +184,7 @@ class HeadsetPage(QWidget):
         """The page has come on screen."""
         self._forget_hands()
         self._shown_step = ""
-        self.board.show_addresses(tuple(self._addresses()))
+        self.board.show_addresses(tuple(self.addresses()))
         # The page itself has the keyboard, so that Enter and the letters are its steps.
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFocus(Qt.FocusReason.OtherFocusReason)
