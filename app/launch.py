@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -19,14 +20,24 @@ from devices.errors import DeviceError
 START_LIMIT_S = 30.0
 
 
-def children(station: StationFile) -> tuple[ChildSpec, ...]:
-    """The processes without a screen."""
+def children(
+    station: StationFile, headset: Mapping[str, Any] | None = None
+) -> tuple[ChildSpec, ...]:
+    """The processes without a screen.
+
+    Args:
+        station: The station.
+        headset: Options of the headset's process: `folder` of its calibrations, `ports`, the base
+            of the UDP ports. For tests; a headset knows no other ports.
+    """
     options = {"station": msgspec.to_builtins(station)}
     return (
         ChildSpec("station", "app.runtime.station_process", options),
         ChildSpec("recorder", "app.runtime.recorder", options, restarts=3, stop_s=5.0),
         ChildSpec("cameras", "app.runtime.cameras", options, restarts=3),
-        ChildSpec("headset", "app.runtime.headset", options, restarts=3),
+        ChildSpec(
+            "headset", "app.runtime.headset", {**options, "headset": dict(headset or {})}, restarts=3
+        ),
     )
 
 
@@ -36,8 +47,10 @@ class Run:
     Use as a context manager. Call `poll` often; it carries the heartbeat and watches the children.
     """
 
-    def __init__(self, station: StationFile) -> None:
-        self._supervisor = Supervisor(RunDir.create(), children(station))
+    def __init__(
+        self, station: StationFile, headset: Mapping[str, Any] | None = None
+    ) -> None:
+        self._supervisor = Supervisor(RunDir.create(), children(station, headset))
         self.session = Session(RunDir.join(self._supervisor.run.path))
 
     def start(self) -> None:

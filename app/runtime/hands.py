@@ -40,6 +40,14 @@ def _hand(hand: Hand | None) -> HandInput | None:
     return HandInput(clutch=hand.clutch, pose=pose, grip=hand.grip)
 
 
+def as_message(hand: HandInput | None) -> Hand | None:
+    """A hand on its way to the station."""
+    if hand is None:
+        return None
+    x, y, z, qw, qx, qy, qz = hand.pose.to_array().tolist()
+    return Hand(clutch=hand.clutch, pose=(x, y, z, qw, qx, qy, qz), grip=hand.grip)
+
+
 def hand_row(hand: HandInput) -> FloatArray:
     """A row of `leader/S`: HAND_COLUMNS, shape (9,); grip is NaN where it was not asked."""
     grip = math.nan if hand.grip is None else hand.grip

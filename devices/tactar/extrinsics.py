@@ -14,7 +14,8 @@ from devices.stream import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Extrinsics:
-    """`T_a_b` as measured. Points go through the matrix as it is, turns through the nearest rotation.
+    """`T_a_b` as measured. Points go through the matrix as it is, turns through its nearest
+    rotation.
 
     A calibration that was fitted without constraint is not quite rigid: the published cell has a
     shear of 0.7 %, which is 4 mm at arm's length. Its matrix is what was fitted to points; a

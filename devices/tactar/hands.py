@@ -15,7 +15,6 @@ from typing import Final, Literal
 
 import numpy as np
 
-from devices.clock import NS_PER_S
 from devices.leader import SIDES, HandInput, LeaderInput, Side
 from devices.pose import (
     Pose,
@@ -28,6 +27,7 @@ from devices.pose import (
 from devices.stream import FloatArray
 from devices.tactar.calibration import Calibration, wrapped
 from devices.tactar.frames import hand_to_world, yaw_quat
+from devices.tactar.order import PostOrder
 from devices.tactar.set_up import physical_hands
 from devices.tactar.wire import Controller, Post
 
@@ -50,7 +50,6 @@ class HandLimits:
         jump_m, jump_rad: Change between two posts that no hand makes.
         frozen_ns: A tracked controller trembles; one that posts the very same pose for longer
             than this is not tracked any more [ns].
-        restart_s: The app's time going back by more than this is a new start of the app [s].
         debounce_s: Within this time the app takes a second X + A for the same one [s].
         rigid_m, rigid_rad: How alike head and both hands must have moved for a recentring.
     """
@@ -59,7 +58,6 @@ class HandLimits:
     jump_m: float = 0.3
     jump_rad: float = 1.5
     frozen_ns: int = 300_000_000
-    restart_s: float = 1.0
     debounce_s: float = 0.5
     rigid_m: float = 0.02
     rigid_rad: float = 0.03
@@ -127,6 +125,7 @@ class Hands:
         self._calibration = calibration
         self._hands: dict[Side, _Hand] = {side: _Hand() for side in SIDES}
         self._head: tuple[FloatArray, FloatArray] | None = None
+        self._order = PostOrder()
         self._stamp: float | None = None
         self._arrival_ns = 0
         self._seq = 0
@@ -168,22 +167,20 @@ class Hands:
         """
         news: list[News] = []
         before = self._stamp
-        if before is not None:
-            quiet_ns = arrival_ns - self._arrival_ns
-            back_s = before - post.timestamp
-            # The app's clock starts at 0; one that died young is told by the silence around it.
-            if back_s > self.limits.restart_s or (back_s > 0.0 and quiet_ns > NS_PER_S // 2):
-                news.append(self._restarted())
-            elif back_s >= 0.0:
-                self.counters["reordered"] += 1
-                return Step()
-            elif quiet_ns > self.limits.gap_ns:
-                self._tell_gap(quiet_ns, news)
+        verdict = self._order.judge(post.timestamp)
+        if verdict == "late":
+            self.counters["reordered"] += 1
+            return Step()
+        quiet_ns = arrival_ns - self._arrival_ns
+        if verdict == "restart":
+            news.append(self._restarted())
+        elif verdict == "next" and quiet_ns > self.limits.gap_ns:
+            self._tell_gap(quiet_ns, news)
         self._stamp, self._arrival_ns = post.timestamp, arrival_ns
         swapped = True if self._calibration is None else self._calibration.swapped
         hands = physical_hands(post, swapped)
         self._watch_buttons(hands, post.timestamp, news)
-        passed_s = 0.0 if before is None else post.timestamp - before
+        passed_s = 0.0 if before is None else max(0.0, post.timestamp - before)
         self._watch_recentring(post, hands, passed_s, news)
         reason = barred
         if self._calibration is None:

@@ -44,7 +44,9 @@ def test_a_tool_comes_back_as_it_was(tool: Pose, yaw: float) -> None:
     assert abs(float(back.quat @ tool.quat)) == pytest.approx(1.0, abs=1e-9)
 
 
-@given(pad=poses, field=st.lists(vectors, min_size=2, max_size=2), name=st.sampled_from(list(ANCHORS)))
+@given(
+    pad=poses, field=st.lists(vectors, min_size=2, max_size=2), name=st.sampled_from(list(ANCHORS))
+)
 def test_arrows_stand_on_their_pad(pad: Pose, field: list[np.ndarray], name: str) -> None:
     """The app turns an anchor's points into the tool's; there they must lie on the pad."""
     deformation = 1e-3 * np.array(field)

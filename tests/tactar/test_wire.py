@@ -225,7 +225,7 @@ def test_a_hundred_thousand_hostile_posts() -> None:
         )
         assert np.abs(numbers).max() <= 1000.0
         assert min(np.linalg.norm(post.right.quat), np.linalg.norm(post.left.quat)) > 0.1
-        assert 0.0 <= min(post.right.trigger, post.left.trigger)
+        assert min(post.right.trigger, post.left.trigger) >= 0.0
         assert max(post.right.trigger, post.left.trigger) <= 1.0
     assert taken + refused == 100_000
     assert refused > 50_000
