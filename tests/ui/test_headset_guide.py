@@ -116,6 +116,8 @@ def test_a_hold_is_told_with_the_way_out_of_it() -> None:
     assert arm_state(ArmStatus("left", True, ""), driving=True)[0] == "Follows"
     assert arm_state(ArmStatus("left", True, "", ("speed",)), driving=True)[2] == "armed"
     assert arm_state(ArmStatus("left", False, ""), driving=False)[0] == "Waits"
+    kept = arm_state(ArmStatus("left", False, "clutch released"), driving=True, grip=True)
+    assert kept[2] == "armed" and "afresh" in kept[1], "a held grip alone does not take hold"
 
 
 def test_a_second_headset_is_named() -> None:

@@ -132,6 +132,12 @@ def test_enter_leads_from_nothing_to_driving(desk: Desk) -> None:
     assert "left arm follows" in desk.page.head.title.text()
     assert [card.word.text() for card in desk.page.arms.cards] == ["Follows", "Holds"]
     assert "jumped" in desk.page.arms.cards[1].why.text()
+    desk.session.set_station(
+        arms=(ArmStatus("left", False, "clutch released"), ArmStatus("right", False, ""))
+    )
+    desk.frames(grips=(True, False))
+    desk.window.refresh()
+    assert "afresh" in desk.page.arms.cards[0].why.text()
 
 
 def test_the_set_up_begins_by_itself_only_after_a_confirmation_here(desk: Desk) -> None:
@@ -311,12 +317,13 @@ def test_nothing_is_cut_off(desk: Desk, size: tuple[int, int]) -> None:
 
 def test_streams_and_counters_are_told(desk: Desk) -> None:
     failing = msgspec.structs.replace(fake.STREAMS[0], failed=3)
-    counters = {"posts": 1234, "malformed": 2, "refused": 0}
+    counters = {"posts": 1234, "malformed": 2, "refused": 0, "jump": 1, "slow": 0, "faults": 4}
     desk.confirmed(counters=counters)
     desk.headset(streams=(failing, *fake.STREAMS[1:]), delay_p99_ms=3.2)
     assert desk.page.streams.rows()[0] == ("Tool poses  10001", "120 Hz", "1.2 ms", "3")
     texts = desk.page.counters.facts.texts()
     assert texts["Posts"] == "1\u202f234" and texts["Malformed"] == "2"
+    assert texts["Jumps"] == "1" and texts["Faults"] == "4" and "Slow" not in texts
     assert desk.page.counters.delays.texts()["Post → command p99"] == "3.2 ms"
     assert "60 Hz" in desk.window.header.headset_text()
     assert "8082" in desk.window.header.headset_text()

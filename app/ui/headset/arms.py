@@ -12,11 +12,12 @@ from app.ui.look import SIZES, Tone
 from app.ui.widgets import Card, Chip, Text
 
 
-def arm_state(arm: ArmStatus, *, driving: bool) -> tuple[str, str, Tone | None]:
+def arm_state(arm: ArmStatus, *, driving: bool, grip: bool = False) -> tuple[str, str, Tone | None]:
     """A word, a sentence and a colour for an arm.
 
     Args:
         driving: The headset drives.
+        grip: The controller posts that its grip is held.
     """
     if not driving:
         return "Waits", "Another device drives now.", None
@@ -28,6 +29,8 @@ def arm_state(arm: ArmStatus, *, driving: bool) -> tuple[str, str, Tone | None]:
     if arm.clutched:
         reason = f"{arm.hold[:1].upper()}{arm.hold[1:]}"
         return "Holds", f"{reason}. Let go of the grip and squeeze it again.", "armed"
+    if grip:
+        return "Holds", "Let go of the grip, then squeeze it afresh.", "armed"
     words, _ = words_of(arm)
     return "Holds", f"{words[:1].upper()}{words[1:]}. Squeeze the grip to drive.", None
 
@@ -52,15 +55,15 @@ class ArmCard(Card):
         self.body.addWidget(self.word)
         self.body.addWidget(self.why)
 
-    def show_arm(self, arm: ArmStatus, *, driving: bool) -> None:
+    def show_arm(self, arm: ArmStatus, *, driving: bool, grip: bool) -> None:
         side = "left" if arm.side == "left" else "right"
         self._dot.show_colour(hand_colour("left" if side == "left" else "right"))
         self.name.setText(f"{arm.side.capitalize()} arm")
-        word, why, tone = arm_state(arm, driving=driving)
+        word, why, tone = arm_state(arm, driving=driving, grip=grip)
         self.word.setText(word)
         self.word.set_tone(tone)
         self.why.setText(why)
-        self.chip.show_value("grip held" if arm.clutched else "grip open")
+        self.chip.show_value("grip held" if grip or arm.clutched else "grip open")
 
 
 class ArmBoard(QWidget):
@@ -74,7 +77,10 @@ class ArmBoard(QWidget):
         self._column.addStretch()
         self.cards: list[ArmCard] = []
 
-    def show_arms(self, arms: tuple[ArmStatus, ...], *, driving: bool) -> None:
+    def show_arms(
+        self, arms: tuple[ArmStatus, ...], *, driving: bool, grips: frozenset[str] = frozenset()
+    ) -> None:
+        """Show what the station says of its arms, and which grips are posted as held."""
         while len(self.cards) < len(arms):
             card = ArmCard()
             self._column.insertWidget(len(self.cards), card)
@@ -82,4 +88,4 @@ class ArmBoard(QWidget):
         for number, card in enumerate(self.cards):
             card.setVisible(number < len(arms))
             if number < len(arms):
-                card.show_arm(arms[number], driving=driving)
+                card.show_arm(arms[number], driving=driving, grip=arms[number].side in grips)

@@ -163,7 +163,7 @@ class MotionCard(TitledCard):
             self.axes[axis.name].setChecked(on)
 
 
-STREAM_WORDS = {10001: "Tool poses", 10002: "Touch", 10004: "Panels", 10005: "Force"}
+STREAM_WORDS = {"robot": "Tool poses", "tactile": "Touch", "panels": "Panels", "force": "Force"}
 
 
 class StreamsCard(TitledCard):
@@ -200,7 +200,7 @@ class StreamsCard(TitledCard):
 
     def _show_row(self, row: tuple[Text, ...], stream: StreamOut) -> None:
         name, rate, jitter, failed = row
-        name.setText(f"{STREAM_WORDS.get(stream.port, stream.name)}  {stream.port}")
+        name.setText(f"{STREAM_WORDS.get(stream.name, stream.name)}  {stream.port}")
         name.setToolTip(f"{stream.name}: UDP {stream.port}, {stream.sent} sent")
         rate.setText(f"{stream.rate_hz:.0f} Hz")
         late = stream.jitter_p99_ms
@@ -215,6 +215,8 @@ class StreamsCard(TitledCard):
 
 
 _COUNTERS = ("posts", "malformed", "refused", "reordered", "restarts", "jumps")
+_NO_EVENTS = ("connections", "open", "gripper")
+"""Counters of how it is, not of what went wrong."""
 _QUIET = ("posts", "reordered", "restarts")
 
 
@@ -238,12 +240,12 @@ class CountersCard(TitledCard):
             self.facts.show_facts(())
             self.delays.show_facts(())
             return
-        counters = headset.counters
-        others = tuple(name for name in counters if name not in _COUNTERS)
+        counts = {name: _count(headset.counters, name) for name in _COUNTERS}
+        known = {*_COUNTERS, *(name.removesuffix("s") for name in _COUNTERS), *_NO_EVENTS}
+        counts |= {k: n for k, n in headset.counters.items() if n and k not in known}
         facts: list[tuple[str, str, Tone | None]] = [
-            (_word(name), f"{counters[name]:,}".replace(",", "\u202f"), _tone(name, counters[name]))
-            for name in (*_COUNTERS, *others)
-            if name in counters
+            (_word(name), f"{count:,}".replace(",", "\u202f"), _tone(name, count))
+            for name, count in counts.items()
         ]
         delays: list[tuple[str, str, Tone | None]] = []
         for label, value in (
@@ -255,6 +257,11 @@ class CountersCard(TitledCard):
             delays.append((label, text, "armed" if slow else None))
         self.delays.show_facts(tuple(delays))
         self.facts.show_facts(tuple(facts))
+
+
+def _count(counters: dict[str, int], name: str) -> int:
+    """A counter; one that has never counted anything is not told at all."""
+    return counters.get(name, counters.get(name.removesuffix("s"), 0))
 
 
 def _word(name: str) -> str:

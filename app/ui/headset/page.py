@@ -240,7 +240,11 @@ class HeadsetPage(QWidget):
             self.posters.show_posters(headset.posters, headset.address)
             self.board.show_port(headset.port, listening=headset.listening)
         if station is not None:
-            self.arms.show_arms(station.arms, driving=station.leader == "headset")
+            posture = self._posture(self._now_ns())
+            held = {side for side in SIDES if (hand := posture.hand(side)) and hand.grip}
+            self.arms.show_arms(
+                station.arms, driving=station.leader == "headset", grips=frozenset(held)
+            )
         others = refused_posters(headset) if headset is not None else ()
         self.foot.show_refused(tuple(p.address for p in others))
 
