@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,7 +149,7 @@ class Photographer(QObject):
         if session.headset is not None and session.headset.posters:
             window.perform(Intent("headset_next"))
             for step in ("squeeze", "push", "align", "drive"):
-                yield self._within(HEADSET_S, lambda step=step: page.guide.step == step)
+                yield self._within(HEADSET_S, partial(self._asks, step))
                 if page.guide.step != step:
                     log.warning("the headset page did not come to the step %s", step)
                     continue
@@ -159,6 +160,9 @@ class Photographer(QObject):
         window.perform(Intent("headset_listen", "off"))
         window.perform(Intent("use_leader", "window"))
         window.leave_page()
+
+    def _asks(self, step: str) -> bool:
+        return self._window.headset_page.guide.step == step
 
     def _shoot_sizes(self, name: str) -> Iterator[Wait]:
         for size in self._sizes:

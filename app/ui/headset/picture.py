@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QPointF, QRectF, Qt
@@ -17,6 +18,12 @@ from devices.leader import SIDES, Side
 REACH_M = 0.8  # from the head to the edge of the plan
 TOP_M = 1.9  # the side view shows this much above the floor
 _METER = 60  # height of the row of grips and triggers [px]
+
+
+Spot = tuple[float, float, float]
+"""Right of the head, ahead of it, above the floor [m]."""
+OnPlan = Callable[[float, float], QPointF]
+"""From (right, ahead) [m] to pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +208,7 @@ class LivePicture(QWidget):
             self._controller(painter, spot, math.pi / 2, side, hand, scale, scene.ask_grip == side)
         painter.restore()
 
-    def _paint_trails(self, painter: QPainter, scene: Scene, at) -> None:  # type: ignore[no-untyped-def]
+    def _paint_trails(self, painter: QPainter, scene: Scene, at: Callable[[Spot], QPointF]) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for side, trail in scene.trails.items():
             if len(trail) < 2:
@@ -212,7 +219,7 @@ class LivePicture(QWidget):
                 painter.setPen(QPen(colour, 2.5, cap=Qt.PenCapStyle.RoundCap))
                 painter.drawLine(at(trail[number - 1]), at(trail[number]))
 
-    def _paint_push(self, painter: QPainter, scene: Scene, push: Push, at) -> None:  # type: ignore[no-untyped-def]
+    def _paint_push(self, painter: QPainter, scene: Scene, push: Push, at: OnPlan) -> None:
         points = [scene.frame.point(p) for p in push.path]
         start, end = at(points[0][0], points[0][1]), at(points[-1][0], points[-1][1])
         path = QPainterPath(start)
@@ -255,7 +262,9 @@ class LivePicture(QWidget):
         painter.setPen(QColor(DARK.text))
         painter.drawText(words, flags, f"{math.degrees(push.angle):+.0f}°".replace("-", "\u2212"))
 
-    def _head(self, painter: QPainter, at, head: Controller, frame: Frame, scale: float) -> None:  # type: ignore[no-untyped-def]
+    def _head(
+        self, painter: QPainter, at: OnPlan, head: Controller, frame: Frame, scale: float
+    ) -> None:
         right, ahead, _ = frame.point(head.position)
         yaw = yaw_of(head.quaternion)
         painter.save()
