@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from devices.mapping.clutch import Axes
+
 Place = Literal["collect", "library", "augment", "retrieve", "test"]
 PLACES: tuple[Place, ...] = get_args(Place)
 """The five places, in the order of the keys 1 to 5."""
 
-Context = Literal["everywhere", "collect", "view", "library", "player"]
+Context = Literal["everywhere", "collect", "view", "library", "player", "headset"]
 Kind = Literal["press", "hold", "toggle"]
 
 CONTEXT_CHAIN: dict[Context, tuple[Context, ...]] = {
@@ -19,6 +21,7 @@ CONTEXT_CHAIN: dict[Context, tuple[Context, ...]] = {
     "view": ("view", "collect", "everywhere"),
     "library": ("library", "everywhere"),
     "player": ("player", "everywhere"),
+    "headset": ("headset", "everywhere"),
 }
 """Which rows answer to a key in a context, nearest first. A key is unique along a chain."""
 
@@ -27,6 +30,7 @@ GROUPS = (
     "Take",
     "Robot and scene",
     "Driving",
+    "Headset",
     "View",
     "Library",
     "Playback",
@@ -56,6 +60,16 @@ class UiState:
         layers: AR layers that are shown.
         touch: The touch process answers.
         subtract_grasp: A held grasp is taken off what is shown.
+        page: A page that lies over the place: "headset", or "" for none.
+        headset: The headset process answers.
+        listening: The headset's port is open.
+        confirmed: One headset is confirmed.
+        set_up: What the guided set-up asks for now, "" while it does not run.
+        calibrated: There is a calibration for the confirmed headset.
+        swapped: That calibration exchanges the hands.
+        capturing: What the headset posts is written to a file.
+        axes: Which of x, y, z and the turns about them the tools follow.
+        motion: Name of that choice, "" for a free one.
     """
 
     place: Place = "collect"
@@ -73,9 +87,21 @@ class UiState:
     layers: frozenset[str] = frozenset()
     touch: bool = False
     subtract_grasp: bool = False
+    page: str = ""
+    headset: bool = False
+    listening: bool = False
+    confirmed: bool = False
+    set_up: str = ""
+    calibrated: bool = False
+    swapped: bool = False
+    capturing: bool = False
+    axes: Axes = (True, True, True, True, True, True)
+    motion: str = "6dof"
 
     @property
     def context(self) -> Context:
+        if self.page == "headset":
+            return "headset"
         if self.place == "collect":
             return "collect"
         if self.place == "library":

@@ -22,6 +22,7 @@ from app.ui.action import (
     take_waits,
 )
 from app.ui.driving_keys import DRIVING
+from app.ui.headset_actions import headset_rows
 from app.ui.library_actions import library_rows
 from app.ui.next_step import next_step
 
@@ -40,6 +41,7 @@ def _rows() -> Iterator[Action]:
     yield from _takes()
     yield from _robot()
     yield from _driving()
+    yield from headset_rows()
     yield from _view()
     yield from library_rows()
     yield from _dataset()

@@ -24,13 +24,13 @@ from app.runtime.messages import (
     ResetScene,
     Restart,
     RezeroTouch,
-    SetDriving,
     Start,
     Stop,
     UseLeader,
     Verdict,
 )
 from app.ui.action import Intent
+from app.ui.headset_commands import HeadsetCommands
 from app.ui.look import Tone
 from app.ui.place import SessionPort
 from datasets.reader import Episode
@@ -61,7 +61,9 @@ class Commands:
         self._session = session
         self._say = say
         self.practice = False
-        self._scale = 1.0
+        self.headset = HeadsetCommands(
+            session, self._ask, self._ask_quietly, lambda text: say(Said(text))
+        )
         self._handlers: dict[str, Callable[[str], object]] = {
             "estop": self._estop,
             "clear_estop": lambda _: self._ask(ClearEStop(), "The robot may move again"),
@@ -87,7 +89,7 @@ class Commands:
 
     def perform(self, intent: Intent) -> bool:
         """Ask for what `intent` names. False if that is nobody's business here."""
-        handler = self._handlers.get(intent.name)
+        handler = self._handlers.get(intent.name) or self.headset.handlers.get(intent.name)
         if handler is None:
             return False
         handler(intent.argument)
@@ -118,6 +120,7 @@ class Commands:
         self._ask(ResetScene(seed), "Resetting the scene")
 
     def _load_scene(self, name: str) -> None:
+        self.headset.forget()
         self._tell(self._session.load_scene(name), f"Loading {name}")
 
     def _show_me(self, _: str) -> None:
@@ -126,14 +129,12 @@ class Commands:
         self._ask(UseLeader("window" if scripted else "scripted"))
 
     def _drive_scale(self, way: str) -> None:
-        nearest = min(range(len(SCALES)), key=lambda i: abs(SCALES[i] - self._scale))
+        nearest = min(range(len(SCALES)), key=lambda i: abs(SCALES[i] - self.headset.scale))
         index = min(max(nearest + (1 if way == "up" else -1), 0), len(SCALES) - 1)
-        if self._ask(
-            SetDriving(SCALES[index], 1.0), f"Tool follows the hand {SCALES[index]:g} : 1"
-        ):
-            self._scale = SCALES[index]
+        self.headset.set_scale(SCALES[index])
 
     def _restart(self, _: str) -> None:
+        self.headset.forget()
         self._ask(Restart("station"), "Starting the station again")
 
     def _subtract_grasp(self, _: str) -> None:
@@ -186,6 +187,12 @@ class Commands:
     def _ask(self, request: Request, done: str = "") -> bool:
         reply = self._session.request(request)
         self._tell(reply, done)
+        return isinstance(reply, Ok)
+
+    def _ask_quietly(self, request: Request, _: str = "") -> bool:
+        reply = self._session.request(request)
+        if isinstance(reply, Refused):
+            self._say(Said(reply.why, "fault"))
         return isinstance(reply, Ok)
 
     def _later(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QAction
+from PyQt6.QtGui import QAction, QMouseEvent
 from PyQt6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QVBoxLayout, QWidget
 
 from app.runtime.messages import RecorderStatus, StationStatus
@@ -13,13 +13,14 @@ from app.ui import look
 from app.ui.action import Action, Intent, UiState
 from app.ui.actions import ACTIONS, by_id, tooltip
 from app.ui.help import key_row
-from app.ui.look import SIZES
+from app.ui.look import SIZES, Tone
 from app.ui.state import Mood
 from app.ui.widgets import Button, Chip, ElidedText, Line, Text, set_look
 
 MENUS: dict[str, tuple[str, ...]] = {
     "&Take": ("Take",),
     "&Robot": ("Safety", "Robot and scene"),
+    "&Headset": ("Headset",),
     "&View": ("View",),
     "&Episode": ("Library", "Playback", "Verdict"),
     "&Dataset": ("Dataset",),
@@ -73,6 +74,20 @@ class Menus(QMenuBar):
                     item.setChecked(row.checked(state))
 
 
+class HeadsetChip(Chip):
+    """Says that the port is open. A click opens the page of the headset; F2 does it too."""
+
+    pressed = pyqtSignal()
+
+    def __init__(self) -> None:
+        super().__init__("", hint=tooltip(by_id("headset.page")))
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.hide()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        self.pressed.emit()
+
+
 class Header(QWidget):
     """Two rows: menus with search and stop; dataset, scene and task. Emits `asked(Action)`."""
 
@@ -122,6 +137,8 @@ class Header(QWidget):
         self._task = ElidedText("", role="soft")
         self._leader = self._button("leader.pick", "No device", "quiet")
         self._mood = Chip("", "idle", hint="What the take and the robot are doing")
+        self._headset = HeadsetChip()
+        self._headset.pressed.connect(lambda: self.asked.emit(by_id("headset.page")))
         self._simulated = Chip("Simulated", "paused", hint="This robot is a simulation.")
         row.addWidget(self._dataset)
         row.addWidget(self._kept)
@@ -129,6 +146,7 @@ class Header(QWidget):
         row.addWidget(self._scene)
         row.addWidget(self._task, 1)
         row.addWidget(self._leader)
+        row.addWidget(self._headset)
         row.addWidget(self._simulated)
         row.addWidget(self._mood)
         return row
@@ -164,6 +182,14 @@ class Header(QWidget):
         """The state in a word, on every place."""
         self._mood.show_value(mood.word, mood.tone)
 
+    def show_headset(self, text: str, tone: Tone | None) -> None:
+        """The headset's port, while it is open: never in a quiet colour."""
+        self._headset.setVisible(bool(text))
+        self._headset.show_value(text, tone)
+
+    def headset_text(self) -> str:
+        return self._headset.text() if self._headset.isVisible() else ""
+
     def show_sound_reason(self, reason: str) -> None:
         """Why no sound can be heard, on the sound button."""
         self._sound.setToolTip(reason or tooltip(by_id("window.sounds")))
@@ -172,6 +198,7 @@ class Header(QWidget):
 LEADER_WORDS = {
     "window": "Mouse and keyboard",
     "gamepad": "Gamepad",
+    "headset": "Headset",
     "scripted": "Scripted operator",
     "scripted-blind": "Scripted operator, without touch",
     "replay": "Replay of an episode",

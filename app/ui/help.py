@@ -17,6 +17,7 @@ CONTEXT_WORDS: dict[Context, str] = {
     "view": "the 3-D view",
     "library": "the Library",
     "player": "an open episode",
+    "headset": "the headset page",
 }
 
 

@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import QApplication
 Tone = Literal["idle", "armed", "recording", "paused", "kept", "fault"]
 TONES: tuple[Tone, ...] = get_args(Tone)
 
-Type = Literal["caption", "body", "strong", "title", "headline", "display", "poster"]
+Type = Literal["caption", "body", "strong", "lead", "title", "headline", "display", "poster"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,7 @@ TYPE: dict[Type, TypeStyle] = {
     "caption": TypeStyle(12, QFont.Weight.Medium),
     "body": TypeStyle(13, QFont.Weight.Normal),
     "strong": TypeStyle(13, QFont.Weight.DemiBold),
+    "lead": TypeStyle(18, QFont.Weight.Normal),
     "title": TypeStyle(16, QFont.Weight.DemiBold),
     "headline": TypeStyle(22, QFont.Weight.DemiBold, -0.2),
     "display": TypeStyle(36, QFont.Weight.DemiBold, -0.5),

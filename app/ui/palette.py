@@ -153,7 +153,7 @@ class CommandPalette(Overlay):
             self.list.scrollToTop()
 
     def _command_rows(self) -> list[_Row]:
-        chain = (*CONTEXT_CHAIN[self._state.context], "collect")
+        chain = (*CONTEXT_CHAIN[self._state.context], "collect", "headset")
         rows = []
         for action in ACTIONS:
             if action.kind == "hold" or action.context not in chain:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -13,9 +15,10 @@ from app.ui.widgets import Text, set_look
 
 
 class Rail(QWidget):
-    """Emits `picked(place)`; shows which place is on screen."""
+    """Emits `picked(place)` and `headset_asked`; shows which place is on screen, "" for none."""
 
     picked = pyqtSignal(str)
+    headset_asked = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,30 +28,33 @@ class Rail(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(SIZES.unit, SIZES.unit, SIZES.unit, SIZES.unit)
         column.setSpacing(SIZES.hair)
-        self._buttons: dict[Place, _PlaceButton] = {}
+        self._buttons: dict[Place, _RailButton] = {}
         for place in PLACES:
-            button = _PlaceButton(place)
+            button = _RailButton(f"place.{place}", PLACE_TITLES[place][0])
             button.clicked.connect(lambda _, place=place: self._pick(place))
             column.addWidget(button)
             self._buttons[place] = button
         column.addStretch()
+        self._headset = _RailButton("headset.page", "Headset")
+        self._headset.clicked.connect(self.headset_asked)
+        column.addWidget(self._headset)
 
     def _pick(self, place: Place) -> None:
         self._buttons[place].setChecked(True)  # a second click must not untick it
         self.picked.emit(place)
 
-    def show_place(self, place: Place) -> None:
+    def show_place(self, place: Place | Literal[""]) -> None:
         for name, button in self._buttons.items():
             button.setChecked(name == place)
+        self._headset.setChecked(place == "")
 
 
-class _PlaceButton(QToolButton):
+class _RailButton(QToolButton):
     """One place. The key is printed in the corner, so that one learns it by seeing it."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, action_id: str, title: str) -> None:
         super().__init__()
-        action = by_id(f"place.{place}")
-        title = PLACE_TITLES[place][0]
+        action = by_id(action_id)
         set_look(self, role="place")
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -67,7 +73,8 @@ class _PlaceButton(QToolButton):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             column.addWidget(label)
         self._key = Text(action.key, "caption", role="caption", parent=self)
-        self._key.move(SIZES.rail - 2 * SIZES.unit - 16, 6)
+        self._key.adjustSize()
+        self._key.move(SIZES.rail - 2 * SIZES.unit - 8 - self._key.width(), 6)
         self._key.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.toggled.connect(self._paint)
         self._paint(False)

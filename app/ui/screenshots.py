@@ -6,12 +6,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, QSize, QTimer
 
 from app.ui.action import PLACES, Intent
+from app.ui.headset.addresses import MachineAddress
 
 if TYPE_CHECKING:
     from app.ui.window import MainWindow
@@ -23,6 +25,8 @@ TAKES = 3
 """Takes that the scripted operator records, so that the Library has something to show."""
 TAKE_S = 9.0
 PATIENCE_S = 60.0
+HEADSET_S = 15.0
+"""How long a step of the headset page is waited for."""
 
 Wait = float | Callable[[], bool]
 """What a step waits for: seconds, or a condition that must come true."""
@@ -102,6 +106,7 @@ class Photographer(QObject):
         for number in range(self._takes):
             last = number == self._takes - 1
             yield from self._record(pictures=last)
+        yield from self._headset()
         for size in self._sizes:
             yield from self._resize(size)
             for place in PLACES[1:]:
@@ -125,6 +130,49 @@ class Photographer(QObject):
                 yield self._pause_s
                 self._shoot(overlay)
                 window.perform(Intent(overlay))
+
+    def _headset(self) -> Iterator[Wait]:
+        """The page of the headset, step by step, if its process runs. Steps after the second need
+        somebody who posts: start `teledeck fake-quest` beside this."""
+        window, session = self._window, self._window.session
+        page = window.headset_page
+        if session.headset is None:
+            return
+        # An example: this machine's own addresses are nobody else's business.
+        page.addresses = lambda: (MachineAddress("192.168.2.187", "example"),)
+        window.perform(Intent("headset_page"))
+        yield self._pause_s
+        yield from self._shoot_sizes("headset-port")
+        window.perform(Intent("headset_listen", "on"))
+        yield self._within(HEADSET_S, lambda: bool(session.headset and session.headset.posters))
+        yield from self._shoot_sizes("headset-who")
+        if session.headset is not None and session.headset.posters:
+            window.perform(Intent("headset_next"))
+            for step in ("squeeze", "push", "align", "drive"):
+                yield self._within(HEADSET_S, partial(self._asks, step))
+                if page.guide.step != step:
+                    log.warning("the headset page did not come to the step %s", step)
+                    continue
+                if step == "drive":
+                    window.perform(Intent("headset_next"))
+                    yield self._within(HEADSET_S, lambda: page.guide.good)
+                yield from self._shoot_sizes(f"headset-{step}")
+        window.perform(Intent("headset_listen", "off"))
+        window.perform(Intent("use_leader", "window"))
+        window.leave_page()
+
+    def _asks(self, step: str) -> bool:
+        return self._window.headset_page.guide.step == step
+
+    def _shoot_sizes(self, name: str) -> Iterator[Wait]:
+        for size in self._sizes:
+            yield from self._resize(size)
+            self._shoot(name)
+
+    def _within(self, seconds: float, true: Callable[[], bool]) -> Wait:
+        """Until something is true, or for so long."""
+        end = time.monotonic() + seconds
+        return lambda: true() or time.monotonic() > end
 
     def _record(self, *, pictures: bool) -> Iterator[Wait]:
         """One take by the scripted operator, with pictures of Collect while it runs."""

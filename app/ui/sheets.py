@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
@@ -132,6 +133,52 @@ class TextSheet(Sheet):
         if text:
             self.dismiss()
             self.decided.emit(text)
+
+
+class CaptureSheet(Sheet):
+    """A file for what the headset posts. Emits `decided(path)`."""
+
+    decided = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "Capture what the headset posts", "Begin", width=640)
+        self.path = QLineEdit()
+        self.add_field("File", self.path)
+        self.path.textChanged.connect(self._check)
+
+    def first_focus(self) -> QWidget:
+        return self.path
+
+    def open_for(self, now: datetime) -> None:
+        """Ask for a file; the name is proposed by the time."""
+        name = f"headset-{now:%Y%m%d-%H%M%S}.tactar"
+        self.path.setText(str(Path.home() / "Teledeck" / "captures" / name))
+        self._check()
+        self.open()
+        self.path.setSelection(len(self.path.text()) - len(name), len(name) - len(".tactar"))
+
+    def finish(self) -> None:
+        path = self._file()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            self.say(f"The folder {path.parent} cannot be made: {why}.", "fault", possible=True)
+            return
+        self.dismiss()
+        self.decided.emit(str(path))
+
+    def _file(self) -> Path:
+        return Path(self.path.text().strip()).expanduser().absolute()
+
+    def _check(self) -> None:
+        if not self.path.text().strip():
+            self.say("Type a file.", None, possible=False)
+        elif self._file().exists():
+            self.say("This file is there already; choose another name.", "fault", possible=False)
+        else:
+            text = "Head, hands and buttons of every post. Replay it without a headset later."
+            self.say(text, None, possible=True)
 
 
 class DatasetSheet(Sheet):

@@ -5,13 +5,21 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from app.runtime.messages import CameraStatus, RecorderStatus, StationStatus, StreamHealth
+from app.runtime.messages import (
+    CameraStatus,
+    HeadsetStatus,
+    RecorderStatus,
+    StationStatus,
+    StreamHealth,
+)
 from app.ui import look, words
+from app.ui.headset.chip import headset_reading
 from app.ui.look import DARK, SIZES, Tone
-from app.ui.widgets import Line, Text, set_look
+from app.ui.widgets import ElidedText, Line, Text, set_look
 
 LATE_MS = 2.0
 """Lateness p99 of a control tick that turns its number amber: half a period of 250 Hz."""
+HEADSET_HINT = "Posts a second · from a post to its command, 99th percentile"
 DISK_LOW_S = 1800.0
 """Recording time left on the disk that turns its number amber."""
 
@@ -50,7 +58,7 @@ class StatusBar(QWidget):
         row.setSpacing(SIZES.gap)
         self._dot = QLabel()
         row.addWidget(self._dot)
-        self._text = Text("", "caption", role="soft")
+        self._text = ElidedText("", "caption", role="soft")
         row.addWidget(self._text, 1)
         self.loop = Reading("Loop", "Control ticks a second, as achieved")
         self.late = Reading("Late", "Lateness of a control tick: 99th percentile of a second")
@@ -59,6 +67,7 @@ class StatusBar(QWidget):
         self.age = Reading("Age", "Age of the oldest newest sample of all streams")
         self.drops = Reading("Dropped", "Rows lost between a ring and the recorder, this take")
         self.cameras = Reading("Cameras", "Pictures a second of the slowest camera")
+        self.headset = Reading("Headset", HEADSET_HINT)
         self.disk = Reading("Disk", "Recording time left on the disk at the present rate")
         self.loop_delay = Reading(
             "Screen", "Worst delay of the window's event loop in the last minute"
@@ -71,12 +80,16 @@ class StatusBar(QWidget):
             self.age,
             self.drops,
             self.cameras,
+            self.headset,
             self.disk,
             self.loop_delay,
         )
         for number, reading in enumerate(readings):
             if number:
-                row.addWidget(Line(vertical=True))
+                line = Line(vertical=True)
+                row.addWidget(line)
+                if reading is self.headset:
+                    self._headset_line = line
             row.addWidget(reading)
         self._tone: Tone | None = None
         self._set_dot("idle")
@@ -128,6 +141,16 @@ class StatusBar(QWidget):
         self.cameras.setToolTip(
             "\n".join([f"{camera.renderer}, detail: {camera.detail}", *lines, camera.text]).strip()
         )
+
+    def show_headset(self, headset: HeadsetStatus | None) -> None:
+        """Shown only while the port is open."""
+        text, tone = headset_reading(headset)
+        self.headset.setToolTip(f"{HEADSET_HINT}\n{text}")
+        if self.width() < 1500:
+            text = text.partition(" · ")[0]  # in a low window the delay is in the tooltip
+        self.headset.setVisible(bool(text))
+        self._headset_line.setVisible(bool(text))
+        self.headset.show_value(text, tone)
 
     def show_screen(self, worst_ms: float, p99_ms: float) -> None:
         """Lateness of the window's own event loop [ms]."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
@@ -24,6 +25,8 @@ from app.ui.actions import ACTIONS, by_id
 from app.ui.chooser import Chooser
 from app.ui.commands import Commands, Said
 from app.ui.header import Header
+from app.ui.headset.chip import headset_chip
+from app.ui.headset.page import HeadsetPage
 from app.ui.help import HelpOverlay
 from app.ui.hitch import HitchProbe
 from app.ui.keys import KeyDispatcher
@@ -34,7 +37,7 @@ from app.ui.palette import CommandPalette
 from app.ui.place import PlaceWidget, SessionPort
 from app.ui.rail import Rail
 from app.ui.settings import Settings, SettingsFile
-from app.ui.sheets import DatasetSheet, TaskSheet
+from app.ui.sheets import CaptureSheet, DatasetSheet, TaskSheet
 from app.ui.sounds import Sounds
 from app.ui.statusbar import StatusBar
 from app.ui.widgets import Banner, Toast, set_look
@@ -75,6 +78,7 @@ class MainWindow(QMainWindow):
         sounds.setParent(self)
         sounds.enabled = self.settings.sounds
         self._place: Place = "collect"
+        self._page = ""
         self._frame = 0
         self._mood: states.Mood | None = None
         self._fault: states.Fault | None = None
@@ -115,6 +119,7 @@ class MainWindow(QMainWindow):
         frame.addLayout(middle, 1)
         self.rail = Rail()
         self.rail.picked.connect(self.go)
+        self.rail.headset_asked.connect(lambda: self.perform(Intent("headset_page")))
         middle.addWidget(self.rail)
         column = QVBoxLayout()
         column.setSpacing(0)
@@ -139,12 +144,16 @@ class MainWindow(QMainWindow):
             widget.said.connect(lambda text: self.say(Said(text)))
             widget.undoable.connect(lambda text: self.say(Said(text, "kept", undo=True)))
             self._stack.addWidget(widget)
+        self.headset_page = HeadsetPage(self.session)
+        self.headset_page.intended.connect(self.perform)
+        self.headset_page.left.connect(self.leave_page)
+        self._stack.addWidget(self.headset_page)
         column.addWidget(self._stack, 1)
         self.status = StatusBar()
         frame.addWidget(self.status)
         self.toast = Toast(root)
         self.toast.undo_pressed.connect(lambda: self.perform(Intent("undo")))
-        self.chooser = Chooser(self.session, lambda: self.settings.recent)
+        self.chooser = Chooser(self.session, lambda: self.settings.recent, self.ui_state)
         self.help = HelpOverlay(root)
         self.palette_overlay = CommandPalette(root, self.chooser.choices)
         self.palette_overlay.chosen.connect(self.perform)
@@ -152,11 +161,16 @@ class MainWindow(QMainWindow):
         self.task_sheet.decided.connect(self.commands.set_task)
         self.dataset_sheet = DatasetSheet(root)
         self.dataset_sheet.decided.connect(lambda path: self.open_dataset(Path(path)))
+        self.capture_sheet = CaptureSheet(root)
+        self.capture_sheet.decided.connect(
+            lambda path: self.perform(Intent("headset_capture", path))
+        )
         self._overlays: list[Overlay] = [
             self.help,
             self.palette_overlay,
             self.task_sheet,
             self.dataset_sheet,
+            self.capture_sheet,
         ]
 
     # ------------------------------------------------------------------------------- running
@@ -168,7 +182,10 @@ class MainWindow(QMainWindow):
         """One frame: hear the session, let the place draw, renew the texts now and then."""
         self.hitches.tick(time.monotonic_ns())
         self.session.poll()
-        self._places[self._place].tick()
+        if self._page:
+            self.headset_page.tick()
+        else:
+            self._places[self._place].tick()
         self._frame += 1
         if self._frame % REFRESH_EVERY == 0:
             self.refresh()
@@ -183,6 +200,8 @@ class MainWindow(QMainWindow):
         self.status.show_station(station)
         self.status.show_recorder(recorder)
         self.status.show_cameras(self.session.camera)
+        self.header.show_headset(*headset_chip(self.session.headset))
+        self.status.show_headset(self.session.headset)
         if self._frame % 60 == 0:
             hitches = self.hitches.read()
             self.status.show_screen(hitches.max_ms, hitches.p99_ms)
@@ -195,18 +214,24 @@ class MainWindow(QMainWindow):
             self._show_mood(states.mood(station, recorder))
             # In Collect the curtain over the view tells an emergency stop; once is enough.
             stopped = station is not None and station.phase == "estop"
-            told = stopped and self._place == "collect"
+            told = stopped and self._place == "collect" and not self._page
             fault = None if told else states.fault(station, recorder, self._last_fault)
             self._show_fault(fault)
-        self._places[self._place].refresh(state)
+        if self._page:
+            self.headset_page.refresh(state)
+        else:
+            self._places[self._place].refresh(state)
 
     def ui_state(self) -> UiState:
         """What decides which actions are possible now."""
-        station, recorder, library = (
+        station, recorder, library, headset = (
             self.session.station,
             self.session.recorder,
             self.session.library,
+            self.session.headset,
         )
+        calibration = headset.calibration if headset else None
+        driving = self.commands.headset
         base = UiState(
             place=self._place,
             station=station.phase if station else "",
@@ -216,6 +241,16 @@ class MainWindow(QMainWindow):
             dataset=library is not None or bool(recorder and recorder.dataset),
             sounds=self.settings.sounds and not self.sounds.reason,
             layers=self._places["collect"].layers(),
+            page=self._page,
+            headset=headset is not None,
+            listening=headset is not None and headset.listening,
+            confirmed=bool(headset and headset.address),
+            set_up=headset.set_up.step if headset else "",
+            calibrated=calibration is not None,
+            swapped=calibration is not None and calibration.swapped,
+            capturing=bool(headset and headset.capturing),
+            axes=driving.axes,
+            motion=driving.motion,
         )
         return self._places[self._place].describe(base)
 
@@ -277,6 +312,8 @@ class MainWindow(QMainWindow):
 
     # -------------------------------------------------------------------------------- actions
     def _key_context(self) -> Context:
+        if self._page:
+            return "headset"
         nearer = self._places[self._place].key_context()
         return nearer if nearer is not None else self.ui_state().context
 
@@ -318,8 +355,12 @@ class MainWindow(QMainWindow):
             "switch_dataset": lambda: self._switch_dataset(intent.argument),
             "next_panel": lambda: self.focusNextChild(),
             "undo": self._undo,
+            "headset_page": self._toggle_page,
+            "headset_next": self._headset_next,
             "replay_episode": lambda: self._replay(intent.argument),
         }.get(intent.name)
+        if intent == Intent("headset_capture") and not self.ui_state().capturing:
+            handler = self._open_capture_sheet
         if handler is not None:
             handler()
         elif not self._places[self._place].perform(intent):
@@ -337,12 +378,43 @@ class MainWindow(QMainWindow):
         self._close_overlays()
         if hasattr(self, "_keys"):
             self._keys.release_all()
-        if place != self._place:
+        if place != self._place or self._page:
             self._places[self._place].leave()
         self._place = place
+        self._page = ""
         self._stack.setCurrentWidget(self._places[place])
         self.rail.show_place(place)
         self._places[place].enter()
+
+    def open_page(self) -> None:
+        """Show the page of the headset over the place."""
+        self._close_overlays()
+        self._keys.release_all()
+        self._places[self._place].leave()
+        self._page = "headset"
+        self._stack.setCurrentWidget(self.headset_page)
+        self.rail.show_place("")
+        self.headset_page.enter()
+
+    def leave_page(self) -> None:
+        """Back to the place below."""
+        if self._page:
+            self.go(self._place)
+            self.refresh()
+
+    def _toggle_page(self) -> None:
+        if self._page:
+            self.leave_page()
+        else:
+            self.open_page()
+
+    def _headset_next(self) -> None:
+        intent = self.headset_page.next_intent() if self._page else None
+        if intent is not None:
+            self.headset_page.intend(intent)
+
+    def _open_capture_sheet(self) -> None:
+        self.capture_sheet.open_for(datetime.now())
 
     def open_dataset(self, folder: Path) -> None:
         """Open or create a dataset, for the takes and for the Library."""

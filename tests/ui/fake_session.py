@@ -41,6 +41,7 @@ from app.runtime.messages import (
 from devices.leader import LeaderInput
 from devices.ring import Drained
 from devices.stream import Sample
+from tests.ui import fake_headset
 
 
 def station(**changes: Any) -> StationStatus:
@@ -112,13 +113,14 @@ class FakeSession:
         self.driven: list[LeaderInput] = []
         self.polls = 0
         self.refuse = ""
+        self.samples: dict[str, Sample] = {}
 
     @property
     def model_key(self) -> tuple[str, str] | None:
         return None if self.station is None else (self.station.robot, self.station.scene)
 
     def latest(self, stream: str) -> Sample | None:
-        return None
+        return self.samples.get(stream)
 
     def since(self, stream: str, t_ns: int) -> Drained | None:
         return None
@@ -154,6 +156,8 @@ class FakeSession:
         self.asked.append(request)
         if self.refuse:
             return Refused(self.refuse)
+        if self.headset is not None:
+            self.headset = fake_headset.answer(self.headset, request)
         match request:
             case EStop(why=why):
                 self.set_station(phase="estop", why=why)
