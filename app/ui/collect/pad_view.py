@@ -25,6 +25,10 @@ TORSION_FULL_NM = 0.06  # the dial's arc goes half round
 SLIP_WARM, SLIP_HOT = 0.5, 0.85
 FLASH_FRAMES = 5  # at 20 a second: the ring of a contact that has just begun
 _WIDE = 9 / 7
+HINT = (
+    "Picture: how the gel moves, brighter where it moves more.\n"
+    "Number: normal force. Dial: shear as an arrow, torsion as an arc. Bar: how near it is to slip."
+)
 
 
 class PadView(QWidget):
@@ -39,6 +43,7 @@ class PadView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(120, 52)
         self.setAccessibleName(f"Pad {title}")
+        self.setToolTip(f"{title} pad\n{HINT}")
         self._word = title.split()[-1]
         self._felt: PadTouch | None = None
         self._stale = False
