@@ -103,7 +103,10 @@ class MarkerSensor:
         return markers
 
     def rezero(self) -> None:
-        """Take the next good picture as rest: nothing should touch the gel."""
+        """Take the next good picture as rest: nothing should touch the gel.
+
+        May be called from another thread than the one that polls.
+        """
         self._tracker.rezero()
 
     def close(self) -> None:
@@ -113,7 +116,7 @@ class MarkerSensor:
 
     @property
     def rest(self) -> Grid | None:
-        """The gel at rest; None before the first good picture and after `rezero`."""
+        """The gel at rest; None before the first good picture and while a new rest is awaited."""
         return self._tracker.rest
 
     @property

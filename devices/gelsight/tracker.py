@@ -59,6 +59,7 @@ class MarkerTracker:
     def __init__(self, kind: SensorKind) -> None:
         self.kind = kind
         self.rest: Grid | None = None
+        self._zero_next = False
         self._finder = DotFinder(kind)
         self._neighbours = Neighbours(kind)
         self._quads: QuadGrowth | None = None
@@ -67,8 +68,8 @@ class MarkerTracker:
         self._speed = np.zeros((kind.count, 2))  # [pitches a picture]
 
     def rezero(self) -> None:
-        """Take the next good picture as rest."""
-        self.rest = None
+        """Take the next good picture as rest. May be called from another thread."""
+        self._zero_next = True
 
     def interrupted(self) -> None:
         """Pictures are missing: no motion can be continued across the gap."""
@@ -81,6 +82,8 @@ class MarkerTracker:
             picture: RGB, shape (480, 640, 3).
             t_ns: When it was taken [ns, monotonic].
         """
+        if self._zero_next:
+            self._zero_next, self.rest = False, None
         dots = self._finder.find(picture)
         if isinstance(dots, Refused):
             self.interrupted()
