@@ -25,6 +25,10 @@ TORSION_FULL_NM = 0.06  # the dial's arc goes half round
 SLIP_WARM, SLIP_HOT = 0.5, 0.85
 FLASH_FRAMES = 5  # at 20 a second: the ring of a contact that has just begun
 _WIDE = 9 / 7
+HINT = (
+    "Picture: how the gel moves, brighter where it moves more.\n"
+    "Number: normal force. Dial: shear as an arrow, torsion as an arc. Bar: how near it is to slip."
+)
 
 
 class PadView(QWidget):
@@ -39,6 +43,7 @@ class PadView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(120, 52)
         self.setAccessibleName(f"Pad {title}")
+        self.setToolTip(f"{title} pad\n{HINT}")
         self._word = title.split()[-1]
         self._felt: PadTouch | None = None
         self._stale = False
@@ -96,7 +101,9 @@ class PadView(QWidget):
                 colours.tobytes(), columns, rows, 4 * columns, QImage.Format.Format_RGBA8888
             )
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(QRectF(left, top, pitch * columns, pitch * rows), image)
+            # Whole pixels: a picture that begins between two is blown up thirty times as slowly.
+            place = QRectF(left, top, pitch * columns, pitch * rows).toAlignedRect()
+            painter.drawImage(place, image)
         self._arrows(painter, moved, size, (rows, columns), QPointF(left, top), pitch)
         self._contact(painter, area, felt.contact)
 
@@ -125,10 +132,11 @@ class PadView(QWidget):
         ends = at + DRAG_GAIN * pitch / PITCH_M * moved[:, :2]
         lines = [QLineF(*one) for one in np.hstack([at[live], ends[live]]).tolist()]
         for colour, width in (
-            (QColor(0, 0, 0, 150), 0.24 * pitch),
+            (QColor("black"), 0.24 * pitch),
             (QColor("white"), 0.13 * pitch),
         ):
-            painter.setPen(QPen(colour, max(1.2, width), cap=Qt.PenCapStyle.RoundCap))
+            # Opaque and with flat ends: the heads cover one, and both cost a multiple else.
+            painter.setPen(QPen(colour, max(1.2, width), cap=Qt.PenCapStyle.FlatCap))
             painter.drawLines(*lines)
         painter.setPen(QPen(QColor("white"), max(2.0, 0.24 * pitch), cap=Qt.PenCapStyle.RoundCap))
         painter.drawPoints(*[QPointF(*one) for one in ends[live].tolist()])

@@ -65,7 +65,7 @@ class HandHead(QWidget):
         metrics = painter.fontMetrics()
         words = "Grasp subtracted"
         if metrics.horizontalAdvance(words) + 16 > right - left:
-            words = "Grasp off"
+            words = "Minus grasp"
         width = metrics.horizontalAdvance(words) + 16
         box = QRectF(right - width, (self.height() - 18) / 2, width, 18)
         painter.setPen(Qt.PenStyle.NoPen)

@@ -248,7 +248,7 @@ class ArPainter:
         width = heads - left
         if band:
             width += sum(17 + metrics.horizontalAdvance(word) for word in words)
-        self._plate(QRectF(left - 8, top - 4, width, 34))
+        self._plate(QRectF(left - 8, top - 4, width + 12, 34))
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for stop in range(0, 256, 32):
             red, green, blue = (int(c) for c in heat_table()[stop])
