@@ -133,9 +133,15 @@ def line(seconds: float, report: QuestReport) -> str:
     faults = sum(report.faults.values())
     return (
         f"{seconds:4.0f} s  posts {report.post_rate_hz:5.1f}/s "
-        f"(answered in {report.answer_p99_ms:.1f} ms p99)  |  {streams}  |  "
+        f"({_answered(report)})  |  {streams}  |  "
         f"{faults} fault{'' if faults == 1 else 's'}"
     )
+
+
+def _answered(report: QuestReport) -> str:
+    if not report.answered:
+        return "none answered"
+    return f"answered in {report.answer_p50_ms:.1f} ms, p99 {report.answer_p99_ms:.1f} ms"
 
 
 def _stream(stream: StreamStats) -> str:
@@ -169,8 +175,8 @@ def complaints(report: QuestReport) -> list[str]:
 def verdict(report: QuestReport, wrong: list[str]) -> list[str]:
     """The last lines."""
     lines = [
-        f"SIMULATED headset: {report.posted} posts, {report.answered} answered, "
-        f"p50 {report.answer_p50_ms:.2f} ms, p99 {report.answer_p99_ms:.2f} ms."
+        f"SIMULATED headset: {report.posted} posts, {report.answered} of them answered"
+        f"{'' if not report.answered else f' ({_answered(report)})'}."
     ]
     lines += [
         f"  {s.name:<8} {s.sent} messages, {s.rate_hz:.1f}/s, jitter p99 {s.jitter_p99_ms:.2f} ms"

@@ -144,15 +144,21 @@ class FakeQuest:
         self._tasks.append(loop.create_task(self._introduce()))
 
     async def stop(self) -> None:
-        """Take the headset off. Idempotent."""
+        """Take the headset off. Idempotent.
+
+        Raises what the motion raised, if it did: posting ended there.
+        """
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
         for transport in self._transports:
             transport.close()
         self._transports = []
         await asyncio.sleep(0)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     # ------------------------------------------------------------------------------ what happens
     def restart_app(self) -> None:
@@ -227,7 +233,7 @@ class FakeQuest:
         while True:
             try:
                 reader, writer = await asyncio.open_connection(
-                    *self._to, local_addr=(self.address, 0)
+                    *self._to, family=socket.AF_INET, local_addr=(self.address, 0)
                 )
             except OSError:
                 await asyncio.sleep(_RETRY_S)
@@ -271,7 +277,7 @@ class FakeQuest:
         while True:
             try:
                 reader, writer = await asyncio.open_connection(
-                    *self._to, local_addr=(self.address, 0)
+                    *self._to, family=socket.AF_INET, local_addr=(self.address, 0)
                 )
                 try:
                     line = f"GET {SIMULATED_PATH} HTTP/1.1\r\nHost: {self._to[0]}\r\n"

@@ -130,6 +130,8 @@ class Listener:
         if self._server is not None:
             return
         host, port = self._wanted
+        if not 0 <= port <= 65535:
+            raise DeviceError(f"{port} is no TCP port", allowed=("1 ... 65535", "0 for any"))
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "rings": (),
+    "wire": (),
     "loop": ("--seconds", "10"),
     "recorder": ("--seconds", "60"),
     "views": (),

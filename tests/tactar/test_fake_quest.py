@@ -338,6 +338,15 @@ def test_a_loop_is_closed_through_a_callback_and_a_thread() -> None:
     assert station.posts[-1].left.grip
 
 
+def test_a_motion_that_fails_is_told_and_not_swallowed() -> None:
+    def broken(t: float) -> Hands:
+        raise RuntimeError("no such scene")
+
+    quest = FakeQuest(broken, ports=ANY)
+    with pytest.raises(RuntimeError, match="no such scene"), in_background(quest):
+        pass
+
+
 def test_a_captured_session_is_posted_again(tmp_path: Path) -> None:
     path = tmp_path / "session.tactar"
     app = HeadsetApp(heading=0.3)

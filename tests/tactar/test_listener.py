@@ -446,6 +446,15 @@ def test_a_port_in_use_is_said_with_what_to_do() -> None:
     run(test)
 
 
+def test_what_is_no_port_or_address_is_said() -> None:
+    async def test() -> None:
+        for port, host in ((70_000, HERE), (0, "no.such.address.invalid")):
+            with pytest.raises(DeviceError, match="port"):
+                await Listener(lambda *_: None, port=port, host=host).start()
+
+    run(test)
+
+
 def test_stopping_closes_everything_and_starting_again_works() -> None:
     async def test() -> None:
         heard = Heard()
