@@ -114,6 +114,7 @@ class Policies:
         self._tell = tell
         self._rule: FollowRule = rule
         self._statuses: dict[Slot, PolicyStatus] = {}
+        self._not_before_ns: dict[Slot, int] = {}
         self._in_hand: _InHand | None = None
         self._pending: _InHand | None = None
         self._watch: FolderWatch | None = None
@@ -165,7 +166,7 @@ class Policies:
         phases = {slot: self._phase(slot) for slot in free}
         slot = min(free, key=lambda one: phases[one] not in ("empty", "failed"))
         options: dict[str, str | int | float] = {"path": path, "instruction": self.instruction}
-        now_ns = self._clock.now_ns()
+        now_ns = self._not_before_ns[slot] = self._clock.now_ns()
         self._statuses[slot] = PolicyStatus(
             now_ns, slot, path, "", "", "starting", "The process of the policy starts."
         )
@@ -251,9 +252,8 @@ class Policies:
         if self._in_hand is not None and self._in_hand.slot == known:
             self._release("The policy was dropped")
         self._lines.ask("supervisor", StopChild(known), lambda _: None)
-        self._statuses[known] = PolicyStatus(
-            self._clock.now_ns(), known, "", "", "", "empty", "Dropped."
-        )
+        now_ns = self._not_before_ns[known] = self._clock.now_ns()
+        self._statuses[known] = PolicyStatus(now_ns, known, "", "", "", "empty", "Dropped.")
         return Ok(f"{slot} is dropped.")
 
     def instruct(self, text: str) -> Reply:
@@ -360,8 +360,8 @@ class Policies:
         if isinstance(message, PolicyStatus) and message.slot in SLOTS:
             slot = _slot(message.slot)
             before = self._statuses.get(slot)
-            if before is not None and before.phase == "empty":
-                return  # last words of a worker that was dropped
+            if message.began_ns < self._not_before_ns.get(slot, 0):
+                return  # last words of the worker that was here before
             self._statuses[slot] = message
             if message.phase == "failed" and (before is None or before.phase != "failed"):
                 text = f"The policy {message.path} cannot be used: {message.text}"
@@ -371,7 +371,7 @@ class Policies:
                 self.use(slot)
         elif isinstance(message, Event):
             child = message.data.get("child")
-            if child in SLOTS:
+            if child in SLOTS and message.t_ns >= self._not_before_ns.get(_slot(str(child)), 0):
                 self._failed(_slot(str(child)), message.text)
 
     def _failed(self, slot: Slot, why: str) -> None:
@@ -458,6 +458,8 @@ class Policies:
                     changes["text"] = "A human drives; give back to go on."
                 elif why:
                     changes["text"] = f"Holds: {why}."
+                    if status.faults:
+                        changes["text"] = f"Holds: {why}. {status.text}"
         return msgspec.structs.replace(status, **changes)
 
     def _look_at_folder(self) -> None:

@@ -166,6 +166,7 @@ class PolicyWorker:
             seed=self._seed,
             acts=self._acts,
             faults=self._faults,
+            began_ns=self._began_ns,
         )
 
     # ---------------------------------------------------------------------------- policy thread
