@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
+from app.runtime.messages import SLOTS
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from app.runtime.supervisor import ChildSpec, Supervisor
@@ -18,6 +19,7 @@ from app.session.session import Session
 from devices.errors import DeviceError
 
 START_LIMIT_S = 30.0
+POLICY_MEMORY_MB = 6000
 
 
 def children(
@@ -41,6 +43,17 @@ def children(
             "app.runtime.headset",
             {**options, "headset": dict(headset or {})},
             restarts=3,
+        ),
+        *(
+            ChildSpec(
+                slot,
+                "app.runtime.policy_worker",
+                {**options, "slot": slot},
+                auto=False,
+                stop_s=1.0,
+                memory_mb=POLICY_MEMORY_MB,
+            )
+            for slot in SLOTS
         ),
     )
 

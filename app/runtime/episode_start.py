@@ -10,7 +10,14 @@ from typing import Any
 
 import msgspec
 
-from app.runtime.messages import CameraStatus, HeadsetStatus, OpenDataset, Start, StationStatus
+from app.runtime.messages import (
+    CameraStatus,
+    HeadsetStatus,
+    OpenDataset,
+    PolicyStatus,
+    Start,
+    StationStatus,
+)
 from datasets.dataset import Dataset
 from devices.errors import StorageError
 
@@ -25,6 +32,7 @@ def start_document(
     cameras: CameraStatus | None,
     station_file: dict[str, Any],
     headset: HeadsetStatus | None = None,
+    policy: PolicyStatus | None = None,
 ) -> dict[str, Any]:
     """The start of an episode, ready for JSON. What nobody told is None, never a default.
 
@@ -36,6 +44,7 @@ def start_document(
         cameras: What the renderers last said, with their detail.
         station_file: What the station was started with.
         headset: What the headset's process last said, with the calibration in use.
+        policy: The policy that is in hand, None where a human drives.
     """
     return {
         "t_ns": t_ns,
@@ -51,7 +60,18 @@ def start_document(
         "force_band": None if station is None else station.force_band,
         "cameras": None if cameras is None else _cameras(cameras),
         "headset": None if headset is None else _headset(headset),
+        "policy": None if policy is None else _policy(policy),
         "versions": versions(),
+    }
+
+
+def _policy(status: PolicyStatus) -> dict[str, Any]:
+    return {
+        "slot": status.slot,
+        "name": status.name,
+        "path": status.path,
+        "digest": status.digest,
+        "seed": status.seed,
     }
 
 

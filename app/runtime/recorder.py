@@ -27,6 +27,7 @@ from app.runtime.messages import (
     OpenDataset,
     Pause,
     Ping,
+    PolicyStatus,
     RecorderStatus,
     Refused,
     Reply,
@@ -78,6 +79,7 @@ class Recorder:
         self._station: StationStatus | None = None
         self._cameras: CameraStatus | None = None
         self._headset: HeadsetStatus | None = None
+        self._policies: dict[str, PolicyStatus] = {}
         self._events: deque[Event] = deque(maxlen=1000)
         self._state: TakeState = "idle"
         self._practice = False
@@ -109,6 +111,8 @@ class Recorder:
                     self._cameras = heard
                 case HeadsetStatus():
                     self._headset = heard
+                case PolicyStatus():
+                    self._policies[heard.slot] = heard
                 case Event():
                     self._events.append(heard)
                     if self._take is not None and self._state in takes.RUNNING:
@@ -218,6 +222,7 @@ class Recorder:
             self._cameras,
             self._child.options.get("station", {}),
             self._living_headset(now),
+            self._policy_in_hand(),
         )
         dataset, models, clock = self._dataset, self._models, self._clock
 
@@ -246,6 +251,14 @@ class Recorder:
         """What the headset's process says; None once it has fallen silent."""
         headset = self._headset
         return None if headset is None or now - headset.t_ns > _SILENCE_NS else headset
+
+    def _policy_in_hand(self) -> PolicyStatus | None:
+        """The policy that drives or holds, by what the station last said."""
+        now = self._clock.now_ns()
+        for status in self._policies.values():
+            if status.phase in ("driving", "holding") and now - status.t_ns < 3 * NS_PER_S:
+                return status
+        return None
 
     def _pause(self, on: bool) -> Reply:
         after = takes.after(self._state, "pause" if on else "resume")

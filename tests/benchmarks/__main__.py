@@ -21,6 +21,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "window": (),
     "markers": (),
     "touch": (),
+    "swap": (),
 }
 
 
