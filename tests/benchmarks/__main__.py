@@ -16,6 +16,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "rings": (),
     "loop": ("--seconds", "10"),
     "recorder": ("--seconds", "60"),
+    "headset": ("--seconds", "60"),
     "views": (),
     "window": (),
 }
