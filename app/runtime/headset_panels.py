@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.clock import NS_PER_S
+from devices.errors import TeledeckError
 from devices.ring import RingReader
 from devices.tactar.calibration import Calibration
 from devices.tactar.overlay import Place, panel_pose, preset
@@ -106,7 +107,7 @@ class Panels:
             ]
             sender.send_panels(panels)
             self.fault = ""
-        except (cv2.error, OSError) as error:
+        except (cv2.error, OSError, TeledeckError) as error:
             self.fault = f"Panels are not sent: {error}"
 
 

@@ -90,6 +90,7 @@ class _Track:
     way: list[FloatArray] = field(default_factory=list)
     headings: list[FloatArray] = field(default_factory=list)
     began_ns: int = 0
+    reach: float | None = None
 
 
 class SetUp:
@@ -219,7 +220,7 @@ class SetUp:
             case "squeeze_left":
                 self._squeeze(post, now_ns)
             case "push_forward":
-                self._push(physical_hands(post, bool(self.found.swapped)), now_ns)
+                self._push(physical_hands(post, bool(self.found.swapped)), post.head, now_ns)
             case "align":
                 self._align(physical_hands(post, bool(self.found.swapped)), now_ns)
 
@@ -248,7 +249,7 @@ class SetUp:
             self._go("align" if self.found.trim_rad is not None else "push_forward")
 
     # --------------------------------------------------------------------------------- the push
-    def _push(self, hands: Mapping[Side, Controller], now_ns: int) -> None:
+    def _push(self, hands: Mapping[Side, Controller], head: FloatArray | None, now_ns: int) -> None:
         shares = []
         for side, hand in hands.items():
             track = self._tracks[side]
@@ -264,6 +265,7 @@ class SetUp:
             if track.rest is None or (still and not track.way):
                 if still:
                     track.rest, track.began_ns = position, now_ns
+                    track.reach = _reach(position, head)
                 continue
             away = float(np.linalg.norm(position - track.rest))
             if not track.way and away < 2 * _STILL_M:
@@ -273,12 +275,12 @@ class SetUp:
             track.headings.append(forward_of(hand))
             shares.append(min(1.0, float(np.hypot(*(position - track.rest)[[0, 2]])) / PUSH_M))
             if still or now_ns - track.began_ns > _PUSH_LIMIT_NS:
-                if self._judge_push(track, still):
+                if self._judge_push(track, still, _reach(position, head)):
                     return
                 self._tracks[side] = _Track()
         self.share = max(shares, default=0.0)
 
-    def _judge_push(self, track: _Track, still: bool) -> bool:
+    def _judge_push(self, track: _Track, still: bool, reach: float | None) -> bool:
         """Measure the trim if the push was one; say what was wrong with it if not."""
         way, forward = np.array(track.way), np.array(track.headings)
         flat = way[:, [0, 2]]
@@ -292,6 +294,10 @@ class SetUp:
                 self.problem = (
                     f"That was {100 * length:.0f} cm; push at least {100 * PUSH_M:.0f} cm."
                 )
+            return False
+        # The app's fault turns head and hands alike, so how far a hand is from the head is true.
+        if track.reach is not None and reach is not None and reach < track.reach + length / 4:
+            self.problem = "That was no push away from you. Draw the hand in, rest, then push."
             return False
         along = end / length
         across = flat @ np.array([-along[1], along[0]])
@@ -407,6 +413,11 @@ def physical_hands(post: Post, swapped: bool) -> dict[Side, Controller]:
     if swapped:
         return {"left": post.right, "right": post.left}
     return {"left": post.left, "right": post.right}
+
+
+def _reach(position: FloatArray, head: FloatArray | None) -> float | None:
+    """Horizontal distance of a hand from the head [m]; None if the head is not posted."""
+    return None if head is None else float(np.hypot(*(position - head[:3])[[0, 2]]))
 
 
 def forward_of(hand: Controller) -> FloatArray:

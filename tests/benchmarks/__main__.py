@@ -17,6 +17,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "wire": (),
     "loop": ("--seconds", "10"),
     "recorder": ("--seconds", "60"),
+    "headset": ("--seconds", "60"),
     "views": (),
     "window": (),
     "markers": (),

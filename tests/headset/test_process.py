@@ -27,9 +27,11 @@ from app.runtime.messages import (
     UseLeader,
 )
 from app.runtime.station_file import Cameras, StationFile
+from devices.tactar.fake_quest import FakeQuest, in_background
 from devices.tactar.frames import tool_from_unity
+from devices.tactar.motions import SCRIPTS
 from devices.tactar.session_file import SessionReader
-from devices.tactar.wire import PanelReader, read_force, read_images, read_robot
+from devices.tactar.wire import PanelReader, Ports, read_force, read_images, read_robot
 from tests.headset.quest import Quest, free_base
 from tests.headset.room import Hand, Room, smooth
 
@@ -226,6 +228,23 @@ def test_a_second_headset_is_seen_and_ignored(lab: Lab) -> None:
         assert not quest.fault
         lab.ask(HeadsetListen(False))
         lab.until(lambda: not lab.headset.listening and lab.headset.address == "")
+
+
+def test_what_is_sent_stands_up_to_the_fake_headset(lab: Lab) -> None:
+    """The checker of the other end: framing, finite numbers, unit quaternions, known ids."""
+    lab.ask(HeadsetListen(True, 0))
+    lab.until(lambda: lab.headset.listening)
+    quest = FakeQuest(SCRIPTS["circle"], port=lab.headset.port, ports=Ports.from_base(lab.base))
+    with in_background(quest):
+        lab.until(lambda: bool(lab.headset.posters))
+        lab.ask(HeadsetConfirm("127.0.0.1"))
+        lab.ask(HeadsetPanels("all"))
+        lab.until(lambda: len(quest.received.panels) == 3 and len(quest.received.force) == 2)
+        lab.watch(1.0)
+        report = quest.report()
+        assert report.refused == 0 and report.faults == {}
+        assert quest.received.robot is not None
+        assert lab.headset.simulated
 
 
 def test_a_port_in_use_is_told_at_once(lab: Lab) -> None:

@@ -23,6 +23,7 @@ class Operator:
         self.room = room
         self.set_up = SetUp()
         self.began_s = room.time_s
+        self.faces = True
 
     def run(self, duration_s: float, act: Callable[[float], None] | None = None) -> None:
         for post in seconds(self.room, duration_s, act):
@@ -53,6 +54,9 @@ class Operator:
         along = np.array([np.sin(heading), 0.0, np.cos(heading)])
         across = np.array([np.cos(heading), 0.0, -np.sin(heading)])
         setattr(self.room, side, start)
+        if self.faces:
+            behind = start.position - 0.35 * along
+            self.room.head = Hand(behind + np.array([0.0, 0.6, 0.0]))
         self.run(0.6)
 
         def move(share: float) -> None:
@@ -137,6 +141,20 @@ def test_a_push_of_a_controller_that_points_up_is_rejected() -> None:
     operator.run(0.9, move)
     operator.run(0.6)
     assert "up or down" in operator.set_up.problem
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.8, 1.6, 3.0])
+def test_drawing_a_hand_in_is_no_push(theta: float) -> None:
+    """It would be taken for a frame that is turned round; the head tells the difference."""
+    operator = Operator(Room(theta))
+    operator.set_up.begin()
+    operator.squeeze("left")
+    operator.push(0.2)
+    operator.set_up.go_to("push_forward")
+    operator.faces = False
+    operator.push(0.2, length=-0.3)
+    assert operator.set_up.step == "push_forward"
+    assert "away from you" in operator.set_up.problem
 
 
 def test_both_grips_do_not_tell_which_is_left() -> None:
