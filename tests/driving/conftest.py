@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from devices.clock import FakeClock
 from devices.leader import Observation
@@ -16,9 +15,6 @@ from devices.mapping.kinematics import Kinematics
 from devices.pose import Pose
 from devices.robots.openarm import OpenArmV2
 from tests.driving.simulated_pad import SimulatedPad
-
-settings.register_profile("driving", deadline=None)
-settings.load_profile("driving")
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def test_motion_is_followed_beyond_half_a_pitch(kind: SensorKind, seed: int) -> 
         error = errors(markers, pixels)
         assert rms(error[markers.valid]) < 0.5
         assert error[markers.valid].max() < _SWAP * min(kind.pitch)
-        assert markers.lost <= 2
+        assert markers.lost <= kind.count // 5, "at most those that reach the border"
 
 
 @both
