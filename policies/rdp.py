@@ -367,8 +367,7 @@ class FastPath:
         self._recur = weights["gru.weight_hh_l0"]  # (3 hidden, hidden)
         self._recur_bias = weights["gru.bias_hh_l0"]
         self._head, self._head_bias = weights["head.weight"], weights["head.bias"]
-        self._hidden: FloatArray = np.zeros(self._recur.shape[1])
-        self._done: list[FloatArray] = []
+        self._hidden: list[FloatArray] = []  # after each row that was felt, (hidden,) each
         self._lock = threading.Lock()
         self.bases = dict(bases)
 
@@ -382,14 +381,14 @@ class FastPath:
             last: The chunk's last row; nothing comes after it.
         """
         with self._lock:
-            while len(self._done) < min(len(touch), row + 1):
-                self._hidden = self._step(self._hidden, touch[len(self._done)])
-                self._done.append(self._head @ self._hidden + self._head_bias)
-            told, hidden = list(self._done), self._hidden
-        while len(told) <= min(row + 1, last):
-            hidden = self._step(hidden, touch[-1])
-            told.append(self._head @ hidden + self._head_bias)
-        return told[row], told[min(row + 1, last)]
+            while len(self._hidden) < min(len(touch), row + 1):
+                before = self._hidden[-1] if self._hidden else np.zeros(self._recur.shape[1])
+                self._hidden.append(self._step(before, touch[len(self._hidden)]))
+            hidden = self._hidden[: row + 1]
+        for late in range(len(hidden), min(row + 1, last) + 1):
+            hidden.append(self._step(hidden[-1], touch[min(late, len(touch) - 1)]))
+        here, after = hidden[row], hidden[min(row + 1, last)]
+        return self._head @ here + self._head_bias, self._head @ after + self._head_bias
 
     def _step(self, hidden: FloatArray, touch: FloatArray) -> FloatArray:
         size = len(hidden)
