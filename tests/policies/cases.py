@@ -1,4 +1,4 @@
-"""What Diffusion Policy, flow and RDP all promise; each test file runs these cases on its policy."""
+"""What Diffusion Policy, flow and RDP all promise; each test file runs these on its policy."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_the_unet_keeps_the_shape_and_hears_step_and_observation(widths: tuple[i
 def test_lengths_that_do_not_halve_are_refused() -> None:
     net = UNet1d(4, 4, (16, 16, 16))
     net.check_length(12, "The horizon")
-    with pytest.raises(PolicyError, match="The horizon is 18.*Allowed: 16, 20"):
+    with pytest.raises(PolicyError, match=r"The horizon is 18.*Allowed: 16, 20"):
         net.check_length(18, "The horizon")
 
 

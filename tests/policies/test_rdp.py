@@ -53,7 +53,7 @@ def at(chunk: ActionChunk, row: float, touch: np.ndarray, rows: int | None = Non
 # ------------------------------------------------------------------------------------- fast path
 def test_the_fast_path_is_the_decoder() -> None:
     """numpy, row by row, against torch at once."""
-    policy, chunk, touch = made(relative=False)
+    policy = made(relative=False)[0]
     generator = torch.Generator().manual_seed(0)
     latent = torch.randn(1, 4, policy.config.latent_channels, generator=generator)
     rows = torch.randn(1, SPACE.horizon, 6, generator=generator)
