@@ -27,7 +27,7 @@ from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.normaliser import Modes, Normaliser
-from policies.trainable import Batch, TrainablePolicy, window_batch
+from policies.trainable import Batch, Recipe, TrainablePolicy, window_batch
 
 
 class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,6 +42,7 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     samples: Chunks drawn at a time; the first drives, the others show what else it thought of.
     image_width: Channels of the cameras' first stage; 64 is ResNet-18.
     image_crop: Part of each side of a picture that is looked at.
+    lr: Highest learning rate (AdamW); the paper has 1e-4 for far larger networks and budgets.
     """
 
     needs: tuple[StreamNeed, ...]
@@ -54,6 +55,7 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     samples: Annotated[int, Meta(ge=1, le=64)] = 1
     image_width: Annotated[int, Meta(ge=16, multiple_of=16)] = 32
     image_crop: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    lr: Annotated[float, Meta(gt=0)] = 1e-3
 
 
 class DiffusionPolicy(TrainablePolicy):
@@ -91,6 +93,9 @@ class DiffusionPolicy(TrainablePolicy):
     @classmethod
     def modes(cls, config: DiffusionConfig) -> Mapping[str, Modes]:
         return modes_of(config.needs, config.space)
+
+    def recipe(self, stage: str) -> Recipe:
+        return Recipe(lr=self.config.lr)
 
     def loss(self, batch: Batch, stage: str, generator: torch.Generator) -> dict[str, Tensor]:
         features = self.encoder(batch, generator if self.training else None)  # (B, D)

@@ -61,6 +61,8 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     train_steps, inference_steps: Of the diffusion (paper: 100, 8).
     samples: Plans drawn at a time; the first drives.
     image_width, image_crop: Of the cameras' encoders.
+    tokenizer_lr, lr: Highest learning rates of the stages (paper: 1e-3; 1e-4, for networks and
+        budgets many times larger).
     """
 
     needs: tuple[StreamNeed, ...]
@@ -80,6 +82,8 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     samples: Annotated[int, Meta(ge=1, le=64)] = 1
     image_width: Annotated[int, Meta(ge=16, multiple_of=16)] = 32
     image_crop: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    tokenizer_lr: Annotated[float, Meta(gt=0)] = 1e-3
+    lr: Annotated[float, Meta(gt=0)] = 1e-3
 
 
 class Tokenizer(nn.Module):
@@ -183,8 +187,14 @@ class RDPPolicy(TrainablePolicy):
 
     def recipe(self, stage: str) -> Recipe:
         if stage == "tokenizer":
-            return Recipe(1e-3, betas=(0.9, 0.999), weight_decay=1e-4, warm_up=100, ema=False)
-        return Recipe()
+            return Recipe(
+                self.config.tokenizer_lr,
+                betas=(0.9, 0.999),
+                weight_decay=1e-4,
+                warm_up=100,
+                ema=False,
+            )
+        return Recipe(lr=self.config.lr)
 
     def begin(self, stage: str, batches: Iterable[Batch], generator: torch.Generator) -> None:
         """Before the diffusion: the range of the latents that the tokenizer now makes."""

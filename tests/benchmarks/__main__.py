@@ -18,6 +18,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "recorder": ("--seconds", "60"),
     "views": (),
     "window": (),
+    "policies": ("--seconds", "3"),
 }
 
 
