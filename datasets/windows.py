@@ -150,8 +150,12 @@ class EpisodeDataset:
         """How a torch DataLoader asks for a whole batch at once."""
         return self.batch(np.asarray(indices, dtype=np.int64))
 
-    def batch(self, indices: Times) -> ArrayBatch:
-        """Some windows, shape (B,).
+    def batch(self, indices: Times, *, pictures: bool = True) -> ArrayBatch:
+        """Some windows.
+
+        Args:
+            indices: Which, shape (B,).
+            pictures: False for black pictures, which cost nothing, where only numbers matter.
 
         Returns:
             By key (B, steps, *shape) or (B, H, *shape), float32 in raw units, pictures uint8;
@@ -170,8 +174,10 @@ class EpisodeDataset:
             rows = self._rows[need.key][grid if need.span == "chunk" else indices]
             if need.key in self._values:
                 found[need.key] = self._values[need.key].take(rows, axis=0)
-            else:
+            elif pictures:
                 found[need.key] = self._pictures[need.key].read(self._episode[indices], rows)
+            else:
+                found[need.key] = np.zeros((*rows.shape, *need.shape), dtype=np.uint8)
         return found
 
     def moment(self, index: int) -> tuple[str, int]:

@@ -96,7 +96,7 @@ def _read(path: Path, folder: int, name: str, limit: int) -> bytes:
             size = os.fstat(file.fileno()).st_size
             if size > limit:
                 raise PolicyError(f"{path / name} has {size} bytes, more than {limit}")
-            return file.read(limit + 1)
+            return file.read(size + 1)
     except OSError as error:
         raise PolicyError(f"{path / name} cannot be read: {error.strerror or error}") from error
 
