@@ -28,6 +28,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 # -------------------------------------------------------------------------------------- schedule
+@settings(deadline=None)
 @given(steps=st.integers(2, 200))
 def test_noising_goes_from_clean_to_noise(steps: int) -> None:
     kept = Schedule(steps).kept
@@ -43,6 +44,7 @@ def test_the_schedule_is_the_published_one() -> None:
     assert kept[:-1] == pytest.approx(curve[1:-1] / curve[0], rel=1e-4)
 
 
+@settings(deadline=None)
 @given(count=st.integers(1, 100))
 def test_ddim_visits_falling_steps_that_end_at_the_first(count: int) -> None:
     visits = Schedule(100).visits(count)
@@ -100,6 +102,7 @@ def test_pictures_become_features_without_batch_statistics() -> None:
     assert torch.allclose(features[:1], encoder(pictures[:1]), atol=1e-5)
 
 
+@settings(deadline=None)
 @given(seed=seeds)
 def test_crops_are_parts_of_the_picture_and_the_same_for_a_window(seed: int) -> None:
     encoder = ImageEncoder(width=16, crop=0.9)
@@ -117,6 +120,7 @@ def test_crops_are_parts_of_the_picture_and_the_same_for_a_window(seed: int) -> 
 
 
 # ---------------------------------------------------------------------------------------- frames
+@settings(deadline=None)
 @given(seed=seeds)
 def test_pose_features_are_position_and_two_columns(seed: int) -> None:
     pose = poses(np.random.default_rng(seed), (3,))
@@ -145,6 +149,7 @@ def test_relative_and_absolute_are_inverse(seed: int, rotation: bool) -> None:
         assert back == pytest.approx(batch["actions"][row].numpy(), abs=1e-5)
 
 
+@settings(deadline=None)
 @given(seed=seeds)
 def test_relative_with_rotation_is_the_pose_in_the_tool(seed: int) -> None:
     chance = np.random.default_rng(seed)
