@@ -23,6 +23,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "markers": (),
     "touch": (),
     "swap": (),
+    "policies": ("--seconds", "3"),
 }
 
 

@@ -1,0 +1,411 @@
+"""Reactive Diffusion Policy (Xue et al. 2025): a slow policy that plans, a fast one that feels.
+
+    tokenizer   actions (B, H, A) → Conv1d → H/4 tokens → latent z (B, H/4, 16)
+                z and the touch of each row → GRU → actions (B, H, A)
+    slow path   window → features (B, D); noise → U-Net, DDIM → z              `act`, 1 to 6 Hz
+    fast path   z and the touch measured so far → one more step of the GRU     `react`, control rate
+
+The encoder sees actions only and the decoder sees the touch: what the touch explains need not be in
+the latent, so a touch that comes after the plan was made still changes the rest of it.
+
+Two stages: "tokenizer" (a VAE: L1 and a very small KL term), then "latent" (diffusion of z).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+from msgspec import Meta
+from torch import Tensor, nn
+
+from devices.errors import PolicyError
+from devices.leader import Side
+from devices.stream import FloatArray
+from policies.blocks.chunks import chunk_of, spread, weighted
+from policies.blocks.frames import absolute_actions, bases_of, prepared
+from policies.blocks.observation import ObservationEncoder, modes_of, touches_of
+from policies.blocks.schedule import Schedule, draw, draw_steps
+from policies.blocks.unet import UNet1d
+from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
+from policies.normaliser import Modes, Normaliser
+from policies.trainable import Batch, Recipe, TrainablePolicy, window_batch
+
+TOKEN_ROWS = 4
+"""Rows of a chunk that one token stands for: two convolutions of stride 2."""
+
+
+class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Attributes:
+    needs: What the slow path sees (span "window") and the touch of each row (span "chunk").
+    space: What its actions mean.
+    relative: Actions are told from the newest tool pose: a plan made late is still a sensible
+        motion. The paper's for peeling and wiping; lifting with two arms is absolute there.
+    relative_observation: Tool poses of the window are told from the newest one too, as in the
+        paper, whose cameras tell where the tool is. False by default: without a camera nothing
+        else would tell.
+    posterior: What the slow path learns to draw: the mean of the encoder's posterior, or a sample
+        of it as in the paper. The KL term is too small to make the spread of the posterior mean
+        anything, so sampling only adds noise to the target.
+    token_channels: Numbers a token has on its way into the decoder (paper: 4 or 8).
+    latent_channels: Numbers a token has in the latent (paper: 16).
+    encoder_channels, hidden: Widths of convolutions and GRU (paper: 32, 32).
+    kl: Weight of the KL term.
+    widths, kernel: Of the U-Net (paper: 512 1024 2048, and 3).
+    train_steps, inference_steps: Of the diffusion (paper: 100, 8).
+    samples: Plans drawn at a time; the first drives.
+    image_width, image_crop: Of the cameras' encoders.
+    tokenizer_lr, lr: Highest learning rates of the stages (paper: 1e-3; 1e-4, for networks and
+        budgets many times larger).
+    """
+
+    needs: tuple[StreamNeed, ...]
+    space: ActionSpace
+    relative: bool = True
+    relative_observation: bool = False
+    posterior: Literal["mean", "sample"] = "mean"
+    token_channels: Annotated[int, Meta(ge=1)] = 8
+    latent_channels: Annotated[int, Meta(ge=1)] = 16
+    encoder_channels: Annotated[int, Meta(ge=1)] = 32
+    hidden: Annotated[int, Meta(ge=1)] = 32
+    kl: Annotated[float, Meta(ge=0)] = 1e-6
+    widths: tuple[int, ...] = (64, 128, 256)
+    kernel: Annotated[int, Meta(ge=1)] = 3
+    train_steps: Annotated[int, Meta(ge=1)] = 100
+    inference_steps: Annotated[int, Meta(ge=1)] = 8
+    samples: Annotated[int, Meta(ge=1, le=64)] = 1
+    image_width: Annotated[int, Meta(ge=16, multiple_of=16)] = 32
+    image_crop: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    tokenizer_lr: Annotated[float, Meta(gt=0)] = 1e-3
+    lr: Annotated[float, Meta(gt=0)] = 1e-3
+
+
+class Tokenizer(nn.Module):
+    """The asymmetric tokenizer. N tokens of C numbers make a latent, N = H / 4."""
+
+    def __init__(self, config: RDPConfig, touch: int) -> None:
+        super().__init__()
+        actions, wide = config.space.width, config.encoder_channels
+        channels, tokens = config.token_channels, config.space.horizon // TOKEN_ROWS
+        self.latent_channels = config.latent_channels
+        self.encode = nn.Sequential(
+            nn.Conv1d(actions, wide, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv1d(wide, channels, 5, stride=2, padding=2),
+            nn.Conv1d(channels, 2 * config.latent_channels, 1),
+        )
+        self.expand = nn.Conv1d(config.latent_channels, channels, 1)
+        self.gru = nn.GRU(channels * tokens + touch, config.hidden, batch_first=True)
+        self.head = nn.Linear(config.hidden, actions)
+        nn.init.orthogonal_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def posterior(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised actions (B, H, A) to mean and log variance, (B, N, C) each."""
+        mean, log_variance = self.encode(actions.transpose(1, 2)).transpose(1, 2).chunk(2, dim=-1)
+        return mean, log_variance.clamp(-30.0, 20.0)
+
+    def plan(self, latent: Tensor) -> Tensor:
+        """A latent (B, N, C) as the GRU gets it with every row: (B, token_channels * N)."""
+        return self.expand(latent.transpose(1, 2)).flatten(1)
+
+    def forward(self, latent: Tensor, touch: Tensor) -> Tensor:
+        """A latent (B, N, C) and normalised touch (B, H, T) to normalised actions (B, H, A)."""
+        plan = self.plan(latent)[:, None].expand(-1, touch.shape[1], -1)  # (B, H, P)
+        hidden, _ = self.gru(torch.cat([plan, touch], dim=-1))  # (B, H, hidden)
+        return self.head(hidden)
+
+
+class RDPPolicy(TrainablePolicy):
+    """In the shapes: B batch, K draws, H rows of a chunk, A numbers in a row, D features, N tokens,
+    C channels of the latent, T numbers of touch in a row."""
+
+    name: ClassVar[str] = "rdp"
+    Config: ClassVar[type[Any]] = RDPConfig
+    config: RDPConfig
+    stages: ClassVar[tuple[str, ...]] = ("tokenizer", "latent")
+    # The paper trains 601 and 401 epochs.
+    share: ClassVar[Mapping[str, float]] = {"tokenizer": 0.6, "latent": 0.4}
+    reacts = True
+
+    latent_middle: Tensor
+    latent_reach: Tensor
+
+    def __init__(self, config: RDPConfig, normaliser: Normaliser) -> None:
+        super().__init__(config, normaliser)
+        self.touches = touches_of(config.needs)
+        if not self.touches:
+            raise PolicyError(
+                "Reactive Diffusion Policy needs a touch stream for its fast path",
+                next_step="Add a need with span 'chunk', or take the policy 'diffusion'",
+            )
+        horizon = config.space.horizon
+        if horizon % TOKEN_ROWS:
+            raise PolicyError(
+                f"A chunk of {horizon} rows does not divide into tokens of {TOKEN_ROWS} rows",
+                next_step=f"Set the horizon to a multiple of {TOKEN_ROWS}",
+            )
+        if config.inference_steps > config.train_steps:
+            raise PolicyError(
+                f"{config.inference_steps} inference steps of {config.train_steps} training steps",
+                next_step="Set `inference_steps` to at most `train_steps`",
+            )
+        self.tokens = horizon // TOKEN_ROWS
+        self.tokenizer = Tokenizer(config, sum(math.prod(need.shape) for need in self.touches))
+        self.encoder = ObservationEncoder(
+            config.needs, normaliser, config.image_width, config.image_crop
+        )
+        self.net = UNet1d(config.latent_channels, self.encoder.width, config.widths, config.kernel)
+        self.net.check_length(self.tokens, f"A chunk of {horizon} rows is tokens, their number")
+        self.schedule = Schedule(config.train_steps)
+        # Latents are brought to -1 ... 1 channel by channel, see `begin`.
+        self.register_buffer("latent_middle", torch.zeros(config.latent_channels))
+        self.register_buffer("latent_reach", torch.ones(config.latent_channels))
+        self.generator = torch.Generator()
+
+    @classmethod
+    def prepare(cls, config: RDPConfig, batch: Batch) -> Batch:
+        return prepared(
+            config.needs, config.space, batch, config.relative, config.relative_observation
+        )
+
+    @classmethod
+    def modes(cls, config: RDPConfig) -> Mapping[str, Modes]:
+        return modes_of(config.needs, config.space)
+
+    # ---------------------------------------------------------------------------------- training
+    def parameters_of(self, stage: str) -> list[nn.Parameter]:
+        if stage == "tokenizer":
+            return list(self.tokenizer.parameters())
+        return [*self.encoder.parameters(), *self.net.parameters()]
+
+    def recipe(self, stage: str) -> Recipe:
+        if stage == "tokenizer":
+            return Recipe(
+                self.config.tokenizer_lr,
+                betas=(0.9, 0.999),
+                weight_decay=1e-4,
+                warm_up=100,
+                ema=False,
+            )
+        return Recipe(lr=self.config.lr)
+
+    def begin(self, stage: str, batches: Iterable[Batch], generator: torch.Generator) -> None:
+        """Before the diffusion: the range of the latents that the tokenizer now makes."""
+        if stage != "latent":
+            return
+        with torch.no_grad():
+            latents = torch.cat([self._target(batch, generator).flatten(0, 1) for batch in batches])
+        low, high = latents.amin(dim=0), latents.amax(dim=0)  # (C,)
+        self.latent_middle.copy_((low + high) / 2)
+        # A twentieth more: a few batches do not hold the furthest latent of all.
+        self.latent_reach.copy_((1.05 * (high - low) / 2).clamp_min(1e-6))
+
+    def loss(self, batch: Batch, stage: str, generator: torch.Generator) -> dict[str, Tensor]:
+        if stage == "tokenizer":
+            return self._tokenizer_loss(batch, generator)
+        features = self.encoder(batch, generator if self.training else None)  # (B, D)
+        with torch.no_grad():
+            latent = (self._target(batch, generator) - self.latent_middle) / self.latent_reach
+        noise = draw(tuple(latent.shape), generator, latent)  # (B, N, C)
+        step = draw_steps(len(latent), self.config.train_steps, generator, latent)  # (B,)
+        told = self.net(self.schedule.noised(latent, noise, step), step, features)
+        return {"loss": weighted((told - noise).square(), batch)}
+
+    def _tokenizer_loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        actions = self.normaliser.normalise("actions", batch["actions"])  # (B, H, A)
+        mean, log_variance = self.tokenizer.posterior(actions)  # (B, N, C)
+        noise = draw(tuple(mean.shape), generator, mean)
+        latent = mean + (0.5 * log_variance).exp() * noise
+        told = self.tokenizer(latent, self._touch(batch))
+        far = weighted((told - actions).abs(), batch)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
+        kl = divergence.sum(dim=(1, 2)).mean()
+        return {"loss": far + self.config.kl * kl, "l1": far.detach(), "kl": kl.detach()}
+
+    def _target(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The latents (B, N, C) that the slow path learns to draw."""
+        actions = self.normaliser.normalise("actions", batch["actions"])
+        mean, log_variance = self.tokenizer.posterior(actions)
+        if self.config.posterior == "mean":
+            return mean
+        return mean + (0.5 * log_variance).exp() * draw(tuple(mean.shape), generator, mean)
+
+    def _touch(self, batch: Batch) -> Tensor:
+        """Normalised touch of every row, (B, H, T)."""
+        parts = [self.normaliser.normalise(need.key, batch[need.key]) for need in self.touches]
+        return torch.cat([part.flatten(2).float() for part in parts], dim=-1)
+
+    # ----------------------------------------------------------------------------------- driving
+    def reset(self, seed: int | None = None) -> None:
+        if seed is None:
+            self.generator.seed()
+        else:
+            self.generator.manual_seed(seed)
+
+    @torch.inference_mode()
+    def act(self, window: Window) -> ActionChunk:
+        """The slow path. The chunk's actions are what the decoder says if the touch stays as it is;
+        `react` says what to do with the touch that comes."""
+        config, space = self.config, self.config.space
+        batch = self.prepare(config, window_batch(window, config.needs, self.device))
+        features = self.encoder(batch).expand(config.samples, -1)  # (K, D)
+        noise = draw(
+            (config.samples, self.tokens, config.latent_channels), self.generator, features
+        )
+        latent = self.schedule.sample(
+            noise, lambda x, step: self.net(x, step, features), config.inference_steps
+        )
+        latent = self.latent_middle + self.latent_reach * latent  # (K, N, C)
+        touch = torch.from_numpy(self._present_touch(window)).float().to(latent.device)  # (T,)
+        draws = self.tokenizer(latent, touch.expand(config.samples, space.horizon, -1))
+        sure = spread(draws.cpu().numpy())
+        actions: FloatArray = self.normaliser.denormalise("actions", draws).double().cpu().numpy()
+        bases: dict[Side, FloatArray] = {}
+        if config.relative:
+            poses = prepared(config.needs, space, window_batch(window, config.needs), False)
+            found = bases_of(config.needs, space, poses)
+            bases = {side: base[0].double().numpy() for side, base in found.items()}
+            actions = absolute_actions(actions, space, bases)
+        plan = self.tokenizer.plan(latent[:1])[0]  # (P,)
+        return chunk_of(window, space, actions, sure, FastPath(self.tokenizer, plan, bases))
+
+    def react(self, chunk: ActionChunk, latest: Window) -> FloatArray:
+        """The fast path: which row of the chunk it is, is told by the clock alone, so a plan that
+        took long to make is entered as much later. Between two rows actions are interpolated; the
+        row to come is told with the newest touch.
+
+        Raises:
+            PolicyError: For a chunk that is over or another policy's, or when the touch is late.
+        """
+        path, horizon = chunk.carry, self.config.space.horizon
+        if not isinstance(path, FastPath):
+            raise PolicyError(
+                "This chunk was not made by Reactive Diffusion Policy",
+                next_step="Ask the policy that made it to react",
+            )
+        position = max(0.0, (latest.t_ns - chunk.t0_ns) * 1e-9 * chunk.rate_hz)  # in rows
+        if position >= horizon:
+            raise PolicyError(
+                f"The chunk of {horizon} rows is over: row {position:.1f} was asked for",
+                next_step="Make chunks more often, or lengthen the horizon",
+            )
+        touch = self._touch_rows(latest.values)  # (n, T)
+        row = int(position)
+        late = (row + 1 - len(touch)) / chunk.rate_hz * 1e3
+        allowed = min(need.tolerance_ms for need in self.touches)
+        if late > allowed:
+            raise PolicyError(
+                f"The touch of {', '.join(need.stream for need in self.touches)} is {late:.0f} ms"
+                f" behind the chunk; {allowed:.0f} ms are allowed",
+                next_step="Look at the sensor's rate and age",
+            )
+        here, after = path.rows(touch, row, last=horizon - 1)
+        told = here + (position - row) * (after - here)
+        action: FloatArray = self.normaliser.denormalise("actions", told)
+        if path.bases:
+            action = absolute_actions(action, self.config.space, path.bases)
+        if not np.isfinite(action).all():
+            raise PolicyError("The fast path answered numbers that are not finite")
+        return action
+
+    def _present_touch(self, window: Window) -> FloatArray:
+        """The newest touch of a window, normalised, (T,). Windows of the slow path may have it as a
+        "chunk" need of one row, or as a "window" need of the same stream."""
+        values = dict(window.values)
+        for need in self.touches:
+            if need.key in values:
+                continue
+            same = [other for other in self.encoder.needs if other.stream == need.stream]
+            if not same:
+                raise PolicyError(
+                    f"The window has no touch '{need.key}' ({need.stream})", allowed=values
+                )
+            values[need.key] = values[same[0].key]
+        return self._touch_rows({need.key: values[need.key][-1:] for need in self.touches})[0]
+
+    def _touch_rows(self, values: Mapping[str, npt.NDArray[Any]]) -> FloatArray:
+        """Normalised touch rows, (n, T): as many as every touch stream has."""
+        parts = []
+        for need in self.touches:
+            rows = values.get(need.key)
+            if rows is None or rows.shape[1:] != need.shape or not len(rows):
+                found = "nothing" if rows is None else f"shape {rows.shape}"
+                raise PolicyError(
+                    f"The window has {found} for the touch '{need.key}' ({need.stream}),"
+                    f" wanted {('n', *need.shape)} with n >= 1"
+                )
+            scaled = self.normaliser.normalise(need.key, np.asarray(rows, dtype=np.float64))
+            parts.append(scaled.reshape(len(rows), -1))
+        count = min(len(part) for part in parts)
+        touch = np.concatenate([part[:count] for part in parts], axis=1)
+        if not np.isfinite(touch).all():
+            raise PolicyError("The touch holds numbers that are not finite")
+        return touch
+
+
+class FastPath:
+    """The GRU of one chunk, step by step, in numpy: some 20 µs a step, and no lock of torch.
+
+    It owns copies of the weights, so `act` may run, and a new checkpoint be loaded, beside it.
+    Rows that were decoded are kept: a call costs one or two steps, however long the chunk is.
+
+    Args:
+        tokenizer: Whose decoder it steps.
+        plan: The expanded latent, shape (P,).
+        bases: By side: the tool pose that actions are told from (9,); empty if they are absolute.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, plan: Tensor, bases: Mapping[Side, FloatArray]
+    ) -> None:
+        weights = {
+            name: np.array(value.detach().cpu().numpy(), dtype=np.float64)
+            for name, value in tokenizer.state_dict().items()
+        }
+        latent = plan.double().cpu().numpy()
+        inputs = weights["gru.weight_ih_l0"]  # (3 hidden, P + T): reset, update, new
+        # The latent is the same in every row: its share of the input is told once.
+        self._still = inputs[:, : len(latent)] @ latent + weights["gru.bias_ih_l0"]  # (3 hidden,)
+        self._touch = np.ascontiguousarray(inputs[:, len(latent) :])  # (3 hidden, T)
+        self._recur = weights["gru.weight_hh_l0"]  # (3 hidden, hidden)
+        self._recur_bias = weights["gru.bias_hh_l0"]
+        self._head, self._head_bias = weights["head.weight"], weights["head.bias"]
+        self._hidden: list[FloatArray] = []  # after each row that was felt, (hidden,) each
+        self._lock = threading.Lock()
+        self.bases = dict(bases)
+
+    def rows(self, touch: FloatArray, row: int, last: int) -> tuple[FloatArray, FloatArray]:
+        """Normalised actions (A,) of `row` and of the one after it.
+
+        Args:
+            touch: Normalised touch since the chunk's first row, (n, T). Rows that are not there yet
+                are told with the newest one, and told again when they are.
+            row: Which row it is.
+            last: The chunk's last row; nothing comes after it.
+        """
+        with self._lock:
+            while len(self._hidden) < min(len(touch), row + 1):
+                before = self._hidden[-1] if self._hidden else np.zeros(self._recur.shape[1])
+                self._hidden.append(self._step(before, touch[len(self._hidden)]))
+            hidden = self._hidden[: row + 1]
+        for late in range(len(hidden), min(row + 1, last) + 1):
+            hidden.append(self._step(hidden[-1], touch[min(late, len(touch) - 1)]))
+        here, after = hidden[row], hidden[min(row + 1, last)]
+        return self._head @ here + self._head_bias, self._head @ after + self._head_bias
+
+    def _step(self, hidden: FloatArray, touch: FloatArray) -> FloatArray:
+        size = len(hidden)
+        new = self._still + self._touch @ touch
+        old = self._recur @ hidden + self._recur_bias
+        # Logistic, written with tanh: it does not overflow.
+        gates = 0.5 + 0.5 * np.tanh(0.5 * (new[: 2 * size] + old[: 2 * size]))
+        reset, update = gates[:size], gates[size:]
+        candidate = np.tanh(new[2 * size :] + reset * old[2 * size :])
+        return (1.0 - update) * candidate + update * hidden

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from devices.errors import PolicyError
+from devices.pose import Pose, matrix_from_quat
+from policies.blocks.chunks import spread, weighted
+from policies.blocks.frames import (
+    absolute_actions,
+    bases_of,
+    pose_features,
+    prepared,
+    relative_actions,
+)
+from policies.blocks.observation import ObservationEncoder
+from policies.blocks.schedule import Schedule, draw
+from policies.blocks.unet import UNet1d
+from policies.blocks.vision import ImageEncoder
+from policies.contract import ActionSpace
+from tests.policies.toys import LEFT_POSE, POSE, SPACE, TURNING, poses, random_batch
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+# -------------------------------------------------------------------------------------- schedule
+@settings(deadline=None)
+@given(steps=st.integers(2, 200))
+def test_noising_goes_from_clean_to_noise(steps: int) -> None:
+    kept = Schedule(steps).kept
+    assert len(kept) == steps
+    assert (kept[1:] < kept[:-1]).all() and kept[-1] < 1e-3 and (kept > 0).all()
+
+
+def test_the_schedule_is_the_published_one() -> None:
+    """Squared cosine, offset 0.008, betas capped at 0.999 (Nichol and Dhariwal 2021)."""
+    t = np.arange(101) / 100
+    curve = np.cos((t + 0.008) / 1.008 * np.pi / 2) ** 2
+    kept = Schedule(100).kept.numpy()
+    assert kept[:-1] == pytest.approx(curve[1:-1] / curve[0], rel=1e-4)
+
+
+@settings(deadline=None)
+@given(count=st.integers(1, 100))
+def test_ddim_visits_falling_steps_that_end_at_the_first(count: int) -> None:
+    visits = Schedule(100).visits(count)
+    assert len(visits) == count and visits[-1] == 0
+    assert visits == sorted(set(visits), reverse=True) and visits[0] < 100
+
+
+@settings(deadline=None)
+@given(seed=seeds, count=st.integers(1, 20))
+def test_ddim_with_a_perfect_predictor_finds_the_sample(seed: int, count: int) -> None:
+    schedule = Schedule(100)
+    generator = torch.Generator().manual_seed(seed)
+    noise = draw((3, 8, 2), generator, torch.empty(0))
+    clean = draw((3, 8, 2), generator, torch.empty(0)).clamp(-1, 1)
+
+    def predict(x: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        kept = schedule.kept[step][:, None, None]
+        return (x - kept.sqrt() * clean) / (1 - kept).sqrt()
+
+    assert torch.allclose(schedule.sample(noise, predict, count), clean, atol=1e-3)
+
+
+def test_ddim_cuts_at_what_demonstrations_span() -> None:
+    found = Schedule(100).sample(torch.randn(2, 8, 2), lambda x, _: -5.0 * torch.ones_like(x), 4)
+    assert found.abs().max() <= 1.0 + 1e-6
+
+
+# ------------------------------------------------------------------------------------------- net
+@pytest.mark.parametrize("widths", [(16,), (16, 32), (16, 32, 64)])
+def test_the_unet_keeps_the_shape_and_hears_step_and_observation(widths: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    net = UNet1d(5, 7, widths).eval()
+    rows, step, seen = torch.randn(3, 8, 5), torch.tensor([0, 1, 50]), torch.randn(3, 7)
+    told = net(rows, step, seen)
+    assert told.shape == rows.shape
+    assert not torch.allclose(told, net(rows, step + 1, seen))
+    assert not torch.allclose(told, net(rows, step, seen + 1))
+    assert torch.allclose(told[1], net(rows[1:2], step[1:2], seen[1:2])[0], atol=1e-5)
+
+
+def test_lengths_that_do_not_halve_are_refused() -> None:
+    net = UNet1d(4, 4, (16, 16, 16))
+    net.check_length(12, "The horizon")
+    with pytest.raises(PolicyError, match=r"The horizon is 18.*Allowed: 16, 20"):
+        net.check_length(18, "The horizon")
+
+
+# ---------------------------------------------------------------------------------------- vision
+def test_pictures_become_features_without_batch_statistics() -> None:
+    encoder = ImageEncoder(width=16)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())
+    pictures = torch.randint(0, 256, (2, 3, 40, 48, 3), dtype=torch.uint8)
+    features = encoder(pictures)
+    assert features.shape == (2, 3 * 128)
+    assert torch.allclose(features[:1], encoder(pictures[:1]), atol=1e-5)
+
+
+@settings(deadline=None)
+@given(seed=seeds)
+def test_crops_are_parts_of_the_picture_and_the_same_for_a_window(seed: int) -> None:
+    encoder = ImageEncoder(width=16, crop=0.9)
+    rows, columns = torch.meshgrid(torch.arange(40), torch.arange(30), indexing="ij")
+    picture = torch.stack([rows, columns, rows], dim=-1).to(torch.uint8)
+    pictures = picture.expand(4, 2, 40, 30, 3)
+    cut = encoder._cropped(pictures, torch.Generator().manual_seed(seed))
+    assert cut.shape == (4, 2, 36, 27, 3)
+    assert torch.equal(cut[:, 0], cut[:, 1])
+    for one in cut[:, 0]:
+        top, left = int(one[0, 0, 0]), int(one[0, 0, 1])
+        assert torch.equal(one, picture[top : top + 36, left : left + 27])
+    centre = encoder._cropped(pictures, None)
+    assert centre[0, 0, 0, 0].tolist() == [2, 1, 2]
+
+
+# ---------------------------------------------------------------------------------------- frames
+@settings(deadline=None)
+@given(seed=seeds)
+def test_pose_features_are_position_and_two_columns(seed: int) -> None:
+    pose = poses(np.random.default_rng(seed), (3,))
+    told = pose_features(torch.tensor(pose)).numpy()
+    for row, features in zip(pose, told, strict=True):
+        matrix = matrix_from_quat(row[3:])
+        assert features[:3] == pytest.approx(row[:3])
+        assert features[3:6] == pytest.approx(matrix[:, 0])
+        assert features[6:9] == pytest.approx(matrix[:, 1])
+    other = pose * np.array([1, 1, 1, -1, -1, -1, -1])
+    assert pose_features(torch.tensor(other)).numpy() == pytest.approx(told)
+
+
+@settings(deadline=None)
+@given(seed=seeds, rotation=st.booleans())
+def test_relative_and_absolute_are_inverse(seed: int, rotation: bool) -> None:
+    space = ActionSpace(sides=("left", "right"), rotation=rotation, horizon=8)
+    needs = [LEFT_POSE, POSE]
+    batch = random_batch(needs, space, seed=seed)
+    told = prepared(needs, space, batch, relative=True)
+    bases = bases_of(needs, space, told)
+    for row in range(len(batch["actions"])):
+        back = absolute_actions(
+            told["actions"][row].numpy(), space, {s: b[row].numpy() for s, b in bases.items()}
+        )
+        assert back == pytest.approx(batch["actions"][row].numpy(), abs=1e-5)
+
+
+@settings(deadline=None)
+@given(seed=seeds)
+def test_relative_with_rotation_is_the_pose_in_the_tool(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    base, goal = (Pose.from_array(row) for row in poses(chance, (2,)))
+    space = ActionSpace(sides=("right",), rotation=True)
+    action = torch.tensor(space.row({"right": goal}, {"right": 0.03}))[None, None]
+    features = pose_features(torch.tensor(base.to_array()))[None]
+    told = relative_actions(action, space, {"right": features})[0, 0].numpy()
+    assert told == pytest.approx(space.row({"right": base.inverse() @ goal}, {"right": 0.03}))
+
+
+def test_relative_without_rotation_is_a_difference_and_gaps_stay() -> None:
+    batch = random_batch([POSE], SPACE)
+    told = prepared([POSE], SPACE, batch, relative=True)
+    newest = batch["pose"][:, -1:, :3]
+    assert torch.allclose(told["actions"][..., :3], batch["actions"][..., :3] - newest)
+    assert torch.equal(told["actions"][..., 3], batch["actions"][..., 3])
+
+
+def test_relative_observations_end_at_the_origin() -> None:
+    needs = [LEFT_POSE, POSE]
+    told = prepared(needs, TURNING, random_batch(needs, TURNING), True, relative_observation=True)
+    for need in needs:
+        here = torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 1, 0])
+        assert torch.allclose(told[need.key][:, -1], here.expand(6, 9), atol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------- chunks
+def test_spread_is_zero_for_one_opinion_and_one_for_opposites() -> None:
+    one = np.full((4, 8, 2), 0.3)
+    assert spread(one) == 0.0
+    assert spread(np.concatenate([np.ones((2, 8, 2)), -np.ones((2, 8, 2))])) == 1.0
+    assert spread(one[:1]) is None
+
+
+def test_weighted_means_leave_out_what_weighs_nothing() -> None:
+    errors = torch.tensor([[1.0, 1.0], [5.0, 7.0]])
+    assert weighted(errors, {"weight": torch.tensor([1.0, 0.0])}) == 1.0
+    assert weighted(errors, {"weight": torch.tensor([1.0, 1.0])}) == 3.5
+
+
+def test_seeing_nothing_is_refused() -> None:
+    with pytest.raises(PolicyError, match="see nothing"):
+        ObservationEncoder([], None, 16, 0.9)  # type: ignore[arg-type]
