@@ -363,6 +363,8 @@ class Policies:
             if message.began_ns < self._not_before_ns.get(slot, 0):
                 return  # last words of the worker that was here before
             self._statuses[slot] = message
+            if message.phase == "failed" and self._use_when_ready == slot:
+                self._use_when_ready = None
             if message.phase == "failed" and (before is None or before.phase != "failed"):
                 text = f"The policy {message.path} cannot be used: {message.text}"
                 self._tell(Event(self._clock.now_ns(), "fault", text, {"slot": slot}))
@@ -380,6 +382,8 @@ class Policies:
         if before is not None and before.phase == "empty":
             return
         path = "" if before is None else before.path
+        if self._use_when_ready == slot:
+            self._use_when_ready = None
         self._statuses[slot] = PolicyStatus(self._clock.now_ns(), slot, path, "", "", "failed", why)
         if self._pending is not None and self._pending.slot == slot:
             self._give_up(why)

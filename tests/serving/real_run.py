@@ -25,10 +25,16 @@ MODULE = "tests.serving.scripted_worker"
 class RealRun:
     """Station, supervisor and session; more children by name."""
 
-    def __init__(self, *, with_children: Sequence[str] = ("station",), memory_mb: int = 3000):
+    def __init__(
+        self,
+        *,
+        with_children: Sequence[str] = ("station",),
+        memory_mb: int = 3000,
+        module: str = MODULE,
+    ) -> None:
         station = StationFile(scene="drawer")
         specs = [
-            replace(spec, module=MODULE, memory_mb=memory_mb) if spec.name in SLOTS else spec
+            replace(spec, module=module, memory_mb=memory_mb) if spec.name in SLOTS else spec
             for spec in children(station)
             if spec.name in (*with_children, *SLOTS)
         ]
