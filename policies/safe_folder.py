@@ -52,15 +52,23 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         ) from error
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Replace one file at once; the old one or the new one is there at every moment."""
+def write_file(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Replace one file at once; the old one or the new one is there at every moment.
+
+    Args:
+        path: The file.
+        content: What is in it.
+        sync: Whether that also holds after a power cut; that takes as long as the disk takes.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     with open(draft, "wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     draft.replace(path)
-    _sync(path.parent)
+    if sync:
+        _sync(path.parent)
 
 
 def read_folder(path: Path, names: Iterable[str], limit: int) -> dict[str, bytes]:

@@ -238,7 +238,7 @@ class RunFolder:
             raise ConfigError(f"A training does not know '{word}'", allowed=COMMANDS)
         if not (self.path / PLAN).exists():
             raise PolicyError(f"{self.path} is not a training")
-        write_file(self.path / CONTROL, word.encode())
+        write_file(self.path / CONTROL, word.encode(), sync=False)
 
     def commanded(self) -> Command:
         try:
@@ -269,7 +269,7 @@ class RunFolder:
 
     def write_status(self, status: Status) -> None:
         filled = msgspec.structs.replace(status, wall_s=time.time(), pid=os.getpid())
-        write_file(self.path / STATUS, msgspec.json.encode(filled))
+        write_file(self.path / STATUS, msgspec.json.encode(filled), sync=False)
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         with open(self.path / METRICS, "ab") as file:
