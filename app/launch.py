@@ -47,7 +47,7 @@ def children(
         *(
             ChildSpec(
                 slot,
-                "app.runtime.policy_worker",
+                "app.runtime.policy_process",
                 {**options, "slot": slot},
                 auto=False,
                 stop_s=1.0,

@@ -1,9 +1,9 @@
-"""The process of one policy: `python -m app.runtime.policy_worker RUN`.
+"""The worker of one policy; `app.runtime.policy_process` is its process.
 
-Three threads. The main one answers and tells; one loads, checks, warms up and then acts at the
-policy's pace; where the policy has a fast path, one reacts beside it. What the policy answers goes
-into rings; the station reads them and waits for nobody. A policy that hangs, crashes, eats memory
-or answers nonsense does so in here.
+Four threads. The main one answers and tells; one loads, checks and warms up, and ends; one acts at
+the policy's pace; where the policy has a fast path, one reacts beside it. What the policy answers
+goes into rings; the station reads them and waits for nobody. A policy that hangs, crashes, eats
+memory or answers nonsense does so in here.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from app.runtime.messages import (
     Shutdown,
 )
 from app.runtime.rings import RING_SECONDS
+from app.runtime.spare_thread import SpareThread
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import PolicyError, StreamError, TeledeckError
 from devices.leader import SIDES
@@ -40,7 +41,7 @@ from devices.ring import RingReader, RingWriter
 from devices.stream import FloatArray, StreamKind, StreamSpec
 from policies.contract import ActionChunk, ActionSpace
 from policies.serving import checks
-from policies.serving.opening import Opened, open_policy
+from policies.serving.opening import Opened
 from policies.serving.windows import LiveWindows
 
 Phase = Literal["starting", "loading", "checking", "warming", "ready", "failed"]
@@ -54,7 +55,6 @@ _WAIT_S = 5.0  # for streams that have just begun
 _ACT_HZ = 10.0
 _TIMES_KEPT = 200
 _SWITCH_S = 0.0005  # between threads: the slow path must not hold the fast one
-_ACT_NICE = 5
 
 
 class PolicyWorker:
@@ -65,12 +65,16 @@ class PolicyWorker:
             `react_hz`.
         opener: Opens what `path` names.
         clock: The clock of the samples.
+        react, act: Threads of the fast and the slow path, which wait for their work.
     """
 
-    def __init__(self, child: Child, opener: Opener, clock: Clock) -> None:
+    def __init__(
+        self, child: Child, opener: Opener, clock: Clock, react: SpareThread, act: SpareThread
+    ) -> None:
         self._child = child
         self._opener = opener
         self._clock = clock
+        self._react_spare, self._act_spare = react, act
         self._slot = str(child.options.get("slot", child.name))
         self._path = str(child.options.get("path", ""))
         self._act_hz = float(child.options.get("act_hz", 0.0))
@@ -94,13 +98,12 @@ class PolicyWorker:
         self._observed_ms = float("nan")
         self._uncertainty = float("nan")
         self._acts = self._faults = 0
-        self._threads: list[threading.Thread] = []
 
     def run(self) -> None:
         """Serve until the child shall stop."""
-        thread = threading.Thread(target=self._policy_thread, name="policy", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        # It is as nice as this one, see `policy_process`.
+        loads = threading.Thread(target=self._load_thread, name="load", daemon=True)
+        loads.start()
         due = time.monotonic()
         while not self._child.stopping.is_set():
             self._server.poll(self._answer, 0.02)
@@ -108,7 +111,8 @@ class PolicyWorker:
                 self._publisher.send(self._status())
                 due = max(due + STATUS_S, time.monotonic())
         self._active.set()
-        for thread in self._threads:
+        loads.join(0.5)
+        for thread in (self._act_spare, self._react_spare):
             thread.join(0.5)  # one that hangs ends with the process
         for ring in self._rings.values():
             ring.close()
@@ -170,10 +174,8 @@ class PolicyWorker:
             began_ns=self._began_ns,
         )
 
-    # ---------------------------------------------------------------------------- policy thread
-    def _policy_thread(self) -> None:
-        # Of this thread alone: Linux counts niceness by thread, and reacting must not be nice.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _ACT_NICE)
+    # ------------------------------------------------------------------------------ load thread
+    def _load_thread(self) -> None:
         try:
             if not self._path:
                 raise PolicyError("No policy was named", next_step="Load a checkpoint folder")
@@ -182,7 +184,10 @@ class PolicyWorker:
             if "torch" in sys.modules:
                 sys.modules["torch"].set_num_threads(1)
             windows = LiveWindows(self._opened.policy.needs, self._ring)
-            self._prepare(self._opened, windows)
+            try:
+                self._prepare(self._opened, windows)
+            finally:
+                windows.close()
         except TeledeckError as error:
             self._fail(str(error))
             return
@@ -193,10 +198,8 @@ class PolicyWorker:
         gc.freeze()
         self._phase, self._text = "ready", self._ready
         if self._opened.policy.reacts:
-            thread = threading.Thread(target=self._react_thread, name="react", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._act_on(self._opened, windows)
+            self._react_spare.begin(self._react_thread)
+        self._act_spare.begin(self._act_thread)
 
     def _fail(self, why: str) -> None:
         """The policy cannot be used. The process stays, so that the reason and the table do."""
@@ -281,8 +284,11 @@ class PolicyWorker:
             self._rings[name] = RingWriter(self._child.run.ring(stream), spec, capacity)
 
     # -------------------------------------------------------------------------------- slow path
-    def _act_on(self, opened: Opened, windows: LiveWindows) -> None:
+    def _act_thread(self) -> None:
         """Act while somebody wants it, each time at the pace of the policy."""
+        opened = self._opened
+        assert opened is not None
+        windows = LiveWindows(opened.policy.needs, self._ring)
         space = opened.policy.space
         pace_s = 1.0 / self._act_hz if self._act_hz > 0.0 else _pace_s(space)
         while not self._child.stopping.is_set():
@@ -305,6 +311,7 @@ class PolicyWorker:
             except (Exception, MemoryError) as error:  # noqa: BLE001 - whatever it is, it costs ticks only
                 self._fault(error)
             self._child.stopping.wait(max(0.0, pace_s - (time.monotonic() - began)))
+        windows.close()
 
     def _acted(self, opened: Opened, window: object) -> ActionChunk:
         """A chunk that is one. Raises PolicyError for anything else."""
@@ -413,12 +420,9 @@ def _memory_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def serve(name: str, opener: Opener = open_policy) -> int:
-    """Main function of a policy's process."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than one fight with the station
+def serve(name: str, opener: Opener, react: SpareThread, act: SpareThread) -> int:
+    """Main function of a policy's process, once it is out of the way."""
     sys.setswitchinterval(_SWITCH_S)
-    return run_child(name, lambda child: PolicyWorker(child, opener, SystemClock()).run())
-
-
-if __name__ == "__main__":
-    sys.exit(serve("policy"))
+    return run_child(
+        name, lambda child: PolicyWorker(child, opener, SystemClock(), react, act).run()
+    )

@@ -37,17 +37,22 @@ class LiveWindows:
 
     def window(self, now_ns: int, instruction: str = "") -> Window:
         """What `act` sees at `now_ns` [ns, monotonic], or as much earlier as streams whose rows are
-        interpolated need: a row between two needs the later one too.
+        interpolated need: a row between two needs the later one too. Of each "chunk" need it has
+        the newest row, shape (1, ...): what is felt now.
 
         Raises:
             PolicyError: Naming the needs that have no row near enough.
         """
-        needs = [need for need in self.needs if need.span == "window"]
-        for need in needs:
+        for need in self.needs:
             if need.rule == "interpolate":
                 age_ns = self._reader(need.stream).age_ns(now_ns)
                 now_ns -= max(0, age_ns or 0)
-        return self._filled(needs, now_ns, lambda need: _instants(need, now_ns), instruction)
+        now = np.array([now_ns], dtype=np.int64)
+
+        def instants_of(need: StreamNeed) -> Times:
+            return now if need.span == "chunk" else _instants(need, now_ns)
+
+        return self._filled(self.needs, now_ns, instants_of, instruction)
 
     def touched(self, t0_ns: int, now_ns: int, rate_hz: float, instruction: str = "") -> Window:
         """What `react` sees: for each "chunk" need the rows at the times of the actions since

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from app.runtime.policy_worker import serve
-from tests.serving.scripted import open_scripted
+from app.runtime.policy_process import main
 
 if __name__ == "__main__":
-    sys.exit(serve("policy", open_scripted))
+    sys.exit(main("tests.serving.scripted:open_scripted"))

@@ -63,7 +63,7 @@ def test_the_newest_best_is_found(tmp_path: Path) -> None:
 
 def test_a_watched_training_drives_by_itself(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(json.dumps({}))
-    with RealRun(module="app.runtime.policy_worker") as run:
+    with RealRun(module="app.runtime.policy_process") as run:
         run.ask(PolicyWatch(str(tmp_path), use=True))
         run.poll(0.5)
         assert not run.session.policies

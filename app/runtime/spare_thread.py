@@ -1,0 +1,56 @@
+"""Threads that are made before they are needed, to keep the priority of that moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+
+
+def be_nice(by: int, *, batch: bool = False) -> None:
+    """Lower the priority of the calling thread by `by`; Linux counts niceness by thread.
+
+    Args:
+        by: Added to its niceness, as nice(2) does.
+        batch: Never interrupt others when it wakes (SCHED_BATCH, sched(7)).
+    """
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + by)
+    if batch:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+
+
+class SpareThread:
+    """Waits for its work. Without privileges niceness only rises, and a thread inherits that of
+    its maker: whoever shall be nicer than another later has to be made before.
+
+    Args:
+        name: Of the thread.
+        by: How much nicer than its maker it is.
+    """
+
+    def __init__(self, name: str, by: int = 0) -> None:
+        self._work: Callable[[], None] | None = None
+        self._given = threading.Event()
+        self._by = by
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Let it do `work`, once."""
+        self._work = work
+        self._given.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until its work is done, at most `timeout_s` [s]; one that has none ends."""
+        self._given.set()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        if self._by:
+            be_nice(self._by)
+        self._given.wait()
+        if self._work is not None:
+            self._work()
