@@ -229,6 +229,13 @@ class Discard(Message, frozen=True):
     """Put the stopped (or running) take in the trash of its dataset; undo brings it back."""
 
 
+class KeepLast(Message, frozen=True):
+    """Make an episode of the last seconds of a rollout, although no take ran: while a policy is in
+    hand they are kept in a scratch file. At most 60 s."""
+
+    seconds: float = 30.0
+
+
 # ----------------------------------------------------------------------- requests to supervisor
 class Restart(Message, frozen=True):
     """Start a child that has ended, or end and start one that runs, with changed options."""
@@ -280,6 +287,7 @@ Request = (
     | Stop
     | Keep
     | Discard
+    | KeepLast
     | Restart
     | StopChild
     | Ping

@@ -39,7 +39,7 @@ from devices.errors import PolicyError, StreamError, TeledeckError
 from devices.leader import SIDES
 from devices.ring import RingReader, RingWriter
 from devices.stream import FloatArray, StreamKind, StreamSpec
-from policies.contract import ActionChunk, ActionSpace
+from policies.contract import ActionChunk, ActionSpace, Window
 from policies.serving import checks
 from policies.serving.opening import Opened
 from policies.serving.windows import LiveWindows
@@ -215,14 +215,13 @@ class PolicyWorker:
             raise PolicyError(f"The policy does not fit the station: {bad}")
         self._phase = "warming"
         policy.reset(0)
-        window = windows.window(self._clock.now_ns(), self._instruction)
+        window = self._first_window(windows)
         found += checks.compare_values(window, policy.needs, policy)
         self._tell(found)
         if doubts := checks.doubts(found):
             self._ready = f"Ready. Unlike what it was trained on: {doubts}."
         for _ in range(_WARM_UPS):
-            window = windows.window(self._clock.now_ns(), self._instruction)
-            self._chunk = self._acted(opened, window)
+            self._chunk = self._acted(opened, self._first_window(windows))
         chunk = self._chunk
         assert chunk is not None
         if policy.reacts:
@@ -232,6 +231,17 @@ class PolicyWorker:
             _checked_row(policy.react(chunk, latest), space)
         self._infer_ms.clear()
         self._open_rings(chunk, space)
+
+    def _first_window(self, windows: LiveWindows) -> Window:
+        """A window, once the streams have had the time to be what they are: a machine that is busy
+        with starting something has pauses that say nothing about driving."""
+        deadline = time.monotonic() + _WAIT_S
+        while True:
+            try:
+                return windows.window(self._clock.now_ns(), self._instruction)
+            except PolicyError:
+                if time.monotonic() > deadline or self._child.stopping.wait(0.1):
+                    raise
 
     def _compared(self, opened: Opened, windows: LiveWindows) -> list[checks.Check]:
         """The table, once every needed stream has had the time to show its rate."""

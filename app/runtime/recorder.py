@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from app.runtime.messages import (
     Event,
     HeadsetStatus,
     Keep,
+    KeepLast,
     Ok,
     OpenDataset,
     Pause,
@@ -40,6 +41,7 @@ from app.runtime.messages import (
     encode,
 )
 from app.runtime.rings import RingSet
+from app.runtime.rollout_buffer import RolloutBuffer
 from app.runtime.take import Take
 from datasets import layout
 from datasets.dataset import Dataset
@@ -86,6 +88,7 @@ class Recorder:
         self._task = ""
         self._take: Take | None = None
         self._closing: list[Take] = []
+        self._buffer: RolloutBuffer | None = None
         self._armed_ns = 0
         self._began_ns = 0
         self._ended_ns = 0
@@ -117,8 +120,11 @@ class Recorder:
                     self._events.append(heard)
                     if self._take is not None and self._state in takes.RUNNING:
                         self._take.add_event(heard)
+                    if self._buffer is not None:
+                        self._buffer.add_event(heard)
         self._rings.refresh()
         self._look_after_takes()
+        self._look_after_rollouts()
         now = self._clock.now_ns()
         if now >= self._next_status_ns:
             self._next_status_ns = now + _STATUS_NS
@@ -130,6 +136,8 @@ class Recorder:
             self._take.end("interrupted", why, self._clock.now_ns())
         for take in [*self._closing, *([self._take] if self._take is not None else [])]:
             take.join()
+        if self._buffer is not None:
+            self._buffer.close()
         self._rings.close()
 
     # ------------------------------------------------------------------------------- requests
@@ -149,6 +157,8 @@ class Recorder:
                 return self._keep(request)
             case Discard():
                 return self._discard()
+            case KeepLast(seconds=seconds):
+                return self._keep_last(seconds)
             case Ping():
                 return Ok()
             case Shutdown():
@@ -156,7 +166,7 @@ class Recorder:
                 return Ok()
         return Refused(f"The recorder has no {type(request).__name__}.")
 
-    def _open_dataset(self, request: OpenDataset) -> Reply:
+    def _open_dataset(self, request: OpenDataset, *, after_crash: bool = False) -> Reply:
         if self._state in takes.RUNNING:
             raise ConfigError(
                 "A take is running", next_step="Stop it before opening another dataset"
@@ -171,6 +181,9 @@ class Recorder:
         self._takes = len(dataset.uids())
         self._kept = self._count_kept(self._journal)
         self._take_over()
+        if self._buffer is not None:
+            self._buffer.close()
+        self._buffer = RolloutBuffer(dataset, self._scratch_take, self._clock, adopt=after_crash)
         self._open_file.write_bytes(encode(request))
         self._say(f"Recording into {dataset.root}.")
         return Ok(self._text)
@@ -186,7 +199,8 @@ class Recorder:
             return
         try:
             self._open_dataset(
-                msgspec.msgpack.decode(self._open_file.read_bytes(), type=OpenDataset)
+                msgspec.msgpack.decode(self._open_file.read_bytes(), type=OpenDataset),
+                after_crash=True,
             )
         except (TeledeckError, msgspec.DecodeError) as error:
             self._say(f"The recorder was started again. {error}", fault=True)
@@ -210,28 +224,10 @@ class Recorder:
             raise ConfigError("No dataset is open", next_step="Open or create one in the Library")
         now = self._clock.now_ns()
         since = max(now - PREROLL_NS, self._armed_ns)
-        rings = {name: reader.path for name, reader in self._rings.items() if reader.writer_alive()}
-        if not rings:
-            raise StreamError("There is nothing to record", next_step="Check that the station runs")
+        rings = self._living_rings()
         uid = layout.new_uid(ClockAnchor.take(self._clock).wall_at(since))
-        start = start_document(
-            self._opened,
-            request,
-            since,
-            self._station,
-            self._cameras,
-            self._child.options.get("station", {}),
-            self._living_headset(now),
-            self._policy_in_hand(),
-        )
-        dataset, models, clock = self._dataset, self._models, self._clock
-
-        def open_writer(specs: Sequence[StreamSpec]) -> EpisodeWriter:
-            assert dataset is not None
-            model = models.put_into(dataset)
-            return EpisodeWriter(dataset, uid, specs, {**start, "model": model}, clock)
-
-        self._take = Take(uid, rings, since, None if request.practice else open_writer, clock)
+        opens = None if request.practice else self._opens(self._dataset, uid, request, since)
+        self._take = Take(uid, rings, since, opens, self._clock)
         for event in self._events:
             self._take.add_event(event)
         self._practice, self._task = request.practice, request.task
@@ -246,6 +242,43 @@ class Recorder:
         said = "Practising; nothing is saved" if request.practice else "Recording"
         self._say(f"{said}{missing}.")
         return Ok(self._text, uid)
+
+    def _living_rings(self) -> dict[str, Path]:
+        """Rings that somebody fills, by stream. Raises StreamError when there is none."""
+        rings = {name: reader.path for name, reader in self._rings.items() if reader.writer_alive()}
+        if not rings:
+            raise StreamError("There is nothing to record", next_step="Check that the station runs")
+        return rings
+
+    def _opens(
+        self, target: Dataset | None, uid: str, request: Start, since_ns: int
+    ) -> Callable[[Sequence[StreamSpec]], EpisodeWriter]:
+        """What makes the file of a take, with all that is known of its beginning now."""
+        start = start_document(
+            self._opened,
+            request,
+            since_ns,
+            self._station,
+            self._cameras,
+            self._child.options.get("station", {}),
+            self._living_headset(self._clock.now_ns()),
+            self._policy_in_hand(),
+        )
+        dataset, models, clock = self._dataset, self._models, self._clock
+
+        def open_writer(specs: Sequence[StreamSpec]) -> EpisodeWriter:
+            assert dataset is not None and target is not None
+            model = models.put_into(dataset)
+            return EpisodeWriter(target, uid, specs, {**start, "model": model}, clock)
+
+        return open_writer
+
+    def _scratch_take(self, scratch: Dataset, since_ns: int) -> Take:
+        """A take that nobody asked for, in case somebody does afterwards."""
+        rings = self._living_rings()
+        uid = layout.new_uid(ClockAnchor.take(self._clock).wall_at(since_ns))
+        opens = self._opens(scratch, uid, Start(self._opened.task), since_ns)
+        return Take(uid, rings, since_ns, opens, self._clock)
 
     def _living_headset(self, now: int) -> HeadsetStatus | None:
         """What the headset's process says; None once it has fallen silent."""
@@ -310,6 +343,24 @@ class Recorder:
         self._take_over()
         self._say("Disarmed." if take is None else "Discarded. It can be brought back.")
         return Ok(self._text, "" if take is None else take.uid)
+
+    def _keep_last(self, seconds: float) -> Reply:
+        if self._state in takes.RUNNING:
+            raise ConfigError("A take runs and has it all", next_step="Stop and keep the take")
+        if self._buffer is None:
+            raise ConfigError("No dataset is open", next_step="Open or create one in the Library")
+        uid = self._buffer.keep(seconds)
+        self._say(f"Keeping the last {seconds:.0f} s.")
+        return Ok(self._text, uid)
+
+    def _look_after_rollouts(self) -> None:
+        """While a policy is in hand and no take runs, what it does goes into the scratch."""
+        if self._buffer is None:
+            return
+        runs = self._state in takes.RUNNING
+        for said in self._buffer.follow(not runs and self._policy_in_hand() is not None):
+            self._takes = len(self._dataset.uids()) if self._dataset is not None else 0
+            self._say(said.text, fault=said.fault)
 
     def _running(self) -> Take:
         """The take that the state table says there is."""

@@ -27,6 +27,7 @@ from app.runtime.messages import (
     HeadsetStatus,
     Heartbeat,
     Keep,
+    KeepLast,
     Ok,
     OpenDataset,
     Pause,
@@ -59,7 +60,7 @@ _EVENTS_KEPT = 500
 # The station tells of policies: it knows what their workers say and what it does with it.
 _HEARD = ("station", "recorder", "cameras", "supervisor", "headset", "touch")
 _ASKED = ("station", "recorder", "supervisor", "headset", "touch")
-_TO_RECORDER = (OpenDataset, Arm, Start, Pause, Stop, Keep, Discard)
+_TO_RECORDER = (OpenDataset, Arm, Start, Pause, Stop, Keep, Discard, KeepLast)
 _TO_HEADSET = (HeadsetListen, HeadsetConfirm, HeadsetSetUp, HeadsetPanels, HeadsetCapture)
 _TO_TOUCH = (RezeroTouch, GraspBaseline)
 

@@ -125,6 +125,17 @@ def _takes() -> Iterator[Action]:
         enabled=take_runs,
         checked=lambda s: s.recorder == "paused",
     )
+    yield Action(
+        "take.keep_last",
+        "Keep the last 30 s",
+        "Take",
+        "everywhere",
+        Intent("keep_last"),
+        keys=("Ctrl+L",),
+        icon="clock-counter-clockwise",
+        hint="Makes an episode of what the policy just did, although no take ran.",
+        enabled=lambda s: s.dataset and s.place in ("collect", "test") and not take_runs(s),
+    )
     yield row(
         "take.practice",
         "Practice mode",

@@ -14,6 +14,7 @@ from app.runtime.messages import (
     GoHome,
     GraspBaseline,
     Keep,
+    KeepLast,
     Ok,
     OpenDataset,
     Pause,
@@ -84,6 +85,7 @@ class Commands:
             "take_failure": lambda _: self._keep("failure"),
             "take_discard": self._discard,
             "take_pause": self._pause,
+            "keep_last": lambda _: self._later(KeepLast(), "The last 30 s are being kept"),
             "take_practice": self._practice,
         }
 

@@ -4,11 +4,16 @@ The whole run without a window: station, recorder (recording), cameras, two poli
 policies are scripted, with an act that costs about as much as a small network's; what is measured
 is the machinery.
 
+Windows with and without a swap alternate in one run, equally long and with a policy driving in
+both, so that what others do to the machine meets both alike; the excess is what swapping costs.
+Beside it stands how long the station's thread was ready to run and did not (schedstat, proc(5)).
+
 `python -m tests.benchmarks.swap [--seconds S] [--swaps N] [--json PATH]`
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -40,8 +45,7 @@ def main() -> None:
         assert "Recording into" in getattr(reply, "text", ""), reply
         run.ask(Arm())
         run.ask(Start(task="benchmark"))
-        rows = _idle(run, arguments.seconds)
-        rows += _swaps(run, arguments.swaps)
+        rows = _swaps(run, arguments.swaps)
         rows += _takeovers(run)
         rows += _fast_path(run, arguments.seconds)
         run.ask(Stop())
@@ -49,40 +53,52 @@ def main() -> None:
     tell("Policies on a running station, no window, recording", rows, arguments.json)
 
 
-def _idle(run: RealRun, seconds: float) -> list[Row]:
-    """The same loop without a policy, to compare with."""
-    with _Ticks(run) as ticks:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            run.poll(0.05)
-            ticks.drain()
-        return ticks.rows("no policy")
-
-
 def _swaps(run: RealRun, swaps: int) -> list[Row]:
     run.drive("good")
+    run.load("good")
+    run.poll(1.0)
     load_s: list[float] = []
     swap_ms: list[float] = []
     memory: list[float] = []
-    with _Ticks(run) as ticks:
+    load = os.getloadavg()[0]
+    with _Ticks(run) as quiet, _Ticks(run) as swapped:
         for _ in range(swaps):
+            swapped.begin()
             began = time.monotonic()
             slot = run.ask(PolicyLoad("good"))
             run.poll(0.3)
             while run.phase(slot) != "ready":
                 run.poll(0.02)
-                ticks.drain()
+                swapped.drain()
             load_s.append(time.monotonic() - began)
             memory.append(sum(run.session.policies[slot].memory_mb for slot in SLOTS))
-            began = time.monotonic()
+            asked = time.monotonic()
             run.ask(PolicyUse(slot, seed=1))
             while run.phase(slot) != "driving":
                 run.poll(0.005)
-                ticks.drain()
-            swap_ms.append(1e3 * (time.monotonic() - began))
+                swapped.drain()
+            swap_ms.append(1e3 * (time.monotonic() - asked))
             run.poll(0.3)
-            ticks.drain()
-        rows = ticks.rows(f"{swaps} swaps, one policy drives throughout")
+            lasted = time.monotonic() - began
+            swapped.end()
+            quiet.begin()
+            while lasted > 0.0:
+                run.poll(min(lasted, 1.0))
+                quiet.drain()
+                lasted -= 1.0
+            quiet.end()
+    rows = [
+        Row("load of the machine before", load, "1", "of 2 cores; the run itself comes on top"),
+        *quiet.rows("without a swap"),
+        *swapped.rows("with a swap"),
+        Row(
+            "missed ticks, excess by swaps",
+            1e4 * (swapped.missed_share - quiet.missed_share),
+            "/10000",
+            f"{swapped.missed} of {swapped.count} ticks with, {quiet.missed} of {quiet.count} "
+            f"without; {swaps} windows each",
+        ),
+    ]
     rows += percentiles("load to ready", load_s, "s", "process, imports, checks, warm-up")
     rows += percentiles("use to drives", swap_ms, "ms", "until the status says so, at 10 Hz")
     rows.append(Row("memory of two policies", float(np.median(memory)), "MB", "resident, no torch"))
@@ -127,64 +143,89 @@ def _takeovers(run: RealRun) -> list[Row]:
 
 def _fast_path(run: RealRun, seconds: float) -> list[Row]:
     slot = run.drive("react")
-    with (
-        RingReader(run.session.run.ring(f"{slot}/action")) as actions,
-        RingReader(run.session.run.ring(f"{slot}/timing")) as timing,
-    ):
+    with RingReader(run.session.run.ring(f"{slot}/action")) as actions:
         actions.skip()
-        timing.skip()
         times: list[np.ndarray] = []
-        react: list[np.ndarray] = []
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             run.poll(0.2)
             times.append(actions.drain().t_ns)
-            react.append(timing.drain().data[:, 4])
     gaps = np.diff(np.concatenate(times)) / 1e6
     rows = percentiles("fast path between actions", gaps, "ms", "asked for every 8 ms")
     status = run.session.policies[slot]
     note = "windows and react, by the worker; scripted policy"
     rows.append(Row("react p99", status.react_p99_ms, "ms", note))
-    rows.append(Row("react worst seen", float(np.nanmax(np.concatenate(react))), "ms", note))
     rows.append(Row("fast path misses", float(status.misses), "ticks", "since it drives"))
     return rows
 
 
 class _Ticks:
-    """Rows of the loop and of what was sent, without loss."""
+    """The control loop in the windows between `begin` and `end`, without loss."""
 
     def __init__(self, run: RealRun) -> None:
         self._loop = RingReader(run.session.run.ring("station/loop"))
-        self._sent = RingReader(run.session.run.ring("right_arm/q_sent"))
-        self._loop.skip()
-        self._sent.skip()
+        self._schedule = Path(f"/proc/{run.supervisor.pid('station')}/schedstat")
         self._lateness: list[np.ndarray] = []
-        self._sent_ns: list[np.ndarray] = []
-        self._lost = 0
+        self._whole: list[np.ndarray] = []
+        self._gaps: list[np.ndarray] = []
+        self._waited_ms: list[float] = []
+        self._began_ns = 0
 
     def __enter__(self) -> _Ticks:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.close()
-        self._sent.close()
+
+    def begin(self) -> None:
+        self._loop.skip()
+        self._times: list[np.ndarray] = []
+        self._began_ns = self._waiting_ns()
 
     def drain(self) -> None:
-        loop, sent = self._loop.drain(), self._sent.drain()
-        self._lost += loop.missed + sent.missed
+        """Call it more often than the ring is long."""
+        loop = self._loop.drain()
+        assert not loop.missed, "the benchmark was too slow to see every tick"
+        self._times.append(loop.t_ns)
         self._lateness.append(loop.data[:, SECTIONS.index("lateness")])
-        self._sent_ns.append(sent.t_ns)
+        self._whole.append(loop.data[:, -1])
+
+    def end(self) -> None:
+        self._waited_ms.append((self._waiting_ns() - self._began_ns) / 1e6)
+        self.drain()
+        self._gaps.append(np.diff(np.concatenate(self._times)) / 1e6)
+
+    def _waiting_ns(self) -> int:
+        """How long the station's main thread has waited for a processor so far [ns]."""
+        return int(self._schedule.read_text(encoding="ascii").split()[1])
+
+    @property
+    def gaps(self) -> np.ndarray:
+        """Between ticks [ms]."""
+        return np.concatenate(self._gaps)
+
+    @property
+    def count(self) -> int:
+        return len(self.gaps)
+
+    @property
+    def missed(self) -> int:
+        """Ticks that did not happen: gaps of 6 ms and more count by their length."""
+        return int(np.maximum(np.rint(self.gaps / _PERIOD_MS) - 1, 0).sum())
+
+    @property
+    def missed_share(self) -> float:
+        return self.missed / self.count
 
     def rows(self, note: str) -> list[Row]:
-        self.drain()
-        assert self._lost == 0, "the benchmark was too slow to see every tick"
-        times = np.concatenate(self._sent_ns)
-        gaps = np.diff(times) / 1e6
-        missed = int(np.maximum(np.rint(gaps / _PERIOD_MS) - 1, 0).sum())
+        seconds = self.gaps.sum() / 1e3
+        waited = sum(self._waited_ms) / seconds
         return [
-            Row("control ticks", float(len(times)), "ticks", note),
-            Row("control ticks missed", float(missed), "ticks", f"gaps of 6 ms and more; {note}"),
-            *percentiles("tick to tick", gaps, "ms", note),
+            Row("control ticks", float(self.count), "ticks", note),
+            Row("control ticks missed", float(self.missed), "ticks", note),
+            Row("station waited for a processor", waited, "ms/s", note),
+            *percentiles("tick to tick", self.gaps, "ms", note),
+            *percentiles("work of a tick", np.concatenate(self._whole), "ms", note),
             *percentiles("loop lateness", np.concatenate(self._lateness), "ms", note),
         ]
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from app.runtime.child import Child, run_child
-from app.runtime.messages import Ok, Reply, Request, Shutdown
+from app.runtime.messages import Ok, PolicyStatus, Reply, Request, Shutdown
 from app.runtime.rings import ring_capacity
 from devices.clock import NS_PER_S, SystemClock
 from devices.ring import RingWriter
@@ -38,12 +38,16 @@ def specs(options: dict[str, float]) -> list[StreamSpec]:
     ]
 
 
+def policy_status(t_ns: int) -> PolicyStatus:
+    """A policy that drives, as far as anybody hears."""
+    return PolicyStatus(t_ns, "policy_a", "/there", "sine", "d1gest", "driving", "", seed=4)
+
+
 def work(child: Child) -> None:
     """Publish every stream at its rate until told to end."""
     clock = SystemClock()
     server = child.bus.server("station")
     publisher = child.bus.publisher("station")
-    del publisher
     writers = [
         RingWriter(child.run.ring(spec.name), spec, ring_capacity(spec))
         for spec in specs(child.options)
@@ -65,6 +69,8 @@ def work(child: Child) -> None:
             while writer.head < due:
                 row = np.full(spec.shape, writer.head, dtype=spec.dtype)
                 writer.publish(epoch + round(writer.head / spec.rate_hz * NS_PER_S), row)
+        if child.options.get("policy") and tick % 50 == 0:
+            publisher.send(policy_status(clock.now_ns()))
         tick += 1
         clock.sleep_until_ns(epoch + round(tick / TICK_HZ * NS_PER_S))
     for writer in writers:
