@@ -18,6 +18,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "recorder": ("--seconds", "60"),
     "views": (),
     "window": (),
+    "reading": (),
+    "training": ("--rounds", "3", "--steps", "800"),
 }
 
 
