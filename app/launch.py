@@ -10,6 +10,7 @@ from typing import Self
 
 import msgspec
 
+from app.runtime.messages import SLOTS
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from app.runtime.supervisor import ChildSpec, Supervisor
@@ -17,6 +18,7 @@ from app.session.session import Session
 from devices.errors import DeviceError
 
 START_LIMIT_S = 30.0
+POLICY_MEMORY_MB = 6000
 
 
 def children(station: StationFile) -> tuple[ChildSpec, ...]:
@@ -26,6 +28,17 @@ def children(station: StationFile) -> tuple[ChildSpec, ...]:
         ChildSpec("station", "app.runtime.station_process", options),
         ChildSpec("recorder", "app.runtime.recorder", options, restarts=3, stop_s=5.0),
         ChildSpec("cameras", "app.runtime.cameras", options, restarts=3),
+        *(
+            ChildSpec(
+                slot,
+                "app.runtime.policy_worker",
+                {**options, "slot": slot},
+                auto=False,
+                stop_s=1.0,
+                memory_mb=POLICY_MEMORY_MB,
+            )
+            for slot in SLOTS
+        ),
     )
 
 

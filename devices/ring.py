@@ -290,6 +290,18 @@ class RingReader:
         """What the ring still holds from `t_ns` [ns, monotonic] on. Does not move `drain`."""
         return self._copy(self._first_since(t_ns), None)._replace(missed=0)
 
+    def times(self, since_ns: int) -> tuple[int, npt.NDArray[np.int64]]:
+        """Number of the first sample at or after `since_ns` [ns, monotonic], and the times of it
+        and all later ones; without copying what they hold."""
+        held = self._copy_times()
+        first = int(np.count_nonzero(held.t_ns < since_ns))
+        return held.seq0 + first, held.t_ns[first:]
+
+    def row(self, seq: int) -> npt.NDArray[Any] | None:
+        """What sample `seq` holds, None if it is no longer or not yet there. Shape of the spec."""
+        found = self._copy(seq, max(0, min(1, self.head - seq)))
+        return found.data[0] if found and found.seq0 == seq else None
+
     def seek(self, t_ns: int) -> None:
         """Let the next `drain` begin with the first sample at or after `t_ns` [ns, monotonic]."""
         self._next = self._first_since(t_ns)

@@ -9,7 +9,7 @@ Three kinds of talk, each on its own socket in the run folder (`app.runtime.rund
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -139,6 +139,7 @@ class GraspBaseline(Message, frozen=True):
 
 # ------------------------------------------------------------------ requests about policies
 Slot = Literal["policy_a", "policy_b"]
+SLOTS: tuple[Slot, ...] = get_args(Slot)
 
 
 class PolicyLoad(Message, frozen=True):
@@ -147,8 +148,18 @@ class PolicyLoad(Message, frozen=True):
     path: str
 
 
+class PolicyWatch(Message, frozen=True):
+    """To the station: load each new best checkpoint of a training's folder, and let it drive if
+    `use`. "" ends that."""
+
+    path: str
+    use: bool = False
+
+
 class PolicyUse(Message, frozen=True):
-    """To the station: from the next tick on the policy in this slot drives. "" takes none."""
+    """To the station: once it has answered, from the next tick on, the policy in this slot drives;
+    who drove before drives until then. "" takes none. The station tells the worker the same, which
+    begins anew then."""
 
     slot: str
     seed: int | None = None
@@ -252,6 +263,7 @@ Request = (
     | RezeroTouch
     | GraspBaseline
     | PolicyLoad
+    | PolicyWatch
     | PolicyUse
     | PolicyHold
     | PolicyDrop
@@ -519,6 +531,14 @@ class PolicyStatus(Message, frozen=True):
     stale_dropped: int = 0
     uncertainty: float = float("nan")
     memory_mb: float = float("nan")
+    sides: tuple[str, ...] = ()  # of its ActionSpace, as the next ones
+    rotation: bool = False
+    rate_hz: float = float("nan")
+    horizon: int = 0
+    reacts: bool = False
+    seed: int | None = None  # of its last reset
+    acts: int = 0  # chunks so far
+    faults: int = 0  # times that it could not answer
 
 
 class Event(Message, frozen=True):

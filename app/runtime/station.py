@@ -24,16 +24,24 @@ from app.runtime.messages import (
     Ok,
     Perturb,
     Ping,
+    PolicyDrop,
+    PolicyHold,
+    PolicyLoad,
+    PolicyStatus,
+    PolicyUse,
+    PolicyWatch,
     Refused,
     Reply,
     Request,
     ResetScene,
     SetDriving,
+    SetInstruction,
     Shutdown,
     StationStatus,
     UseLeader,
 )
 from app.runtime.outlet import Outlet
+from app.runtime.policies import Policies
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from devices.clock import NS_PER_S, Clock
@@ -62,6 +70,7 @@ class Station:
         run: The run folder; the station makes its rings there.
         clock: Time.
         tell: Where events go.
+        policies: The policies that may drive; None where there are none.
 
     Attributes:
         stopping: Why the process shall end; "" while it shall not.
@@ -76,6 +85,7 @@ class Station:
         run: RunDir,
         clock: Clock,
         tell: Callable[[Event], None],
+        policies: Policies | None = None,
     ) -> None:
         self._config = config
         self._world = world
@@ -83,6 +93,7 @@ class Station:
         self._leaders = leaders
         self._clock = clock
         self._tell = tell
+        self._policies = policies
         self._outlet = Outlet(
             run, (*world.specs, *command_specs(config.control_hz), loop_spec(config.control_hz))
         )
@@ -94,12 +105,15 @@ class Station:
         self._last: Tick | None = None
         self._seed = config.seed
         self.stopping = ""
-        chain.driving = Driving(config.driving.translation_scale, config.driving.rotation_scale)
+        self._driving = Driving(config.driving.translation_scale, config.driving.rotation_scale)
+        chain.driving = self._driving
         self._reset(config.seed)
         leaders.use(config.leader)
 
     def close(self) -> None:
         """Let go of the devices and remove the rings. Idempotent."""
+        if self._policies is not None:
+            self._policies.close()
         self._leaders.close()
         self._outlet.close()
 
@@ -111,7 +125,9 @@ class Station:
         self._due_ns = max(self._due_ns + self._period_ns, start_ns - 2 * self._period_ns)
         self._watch_heartbeat(start_ns)
         observation = self._world.observation(start_ns)
-        reading = self._read(observation)
+        if self._policies is not None and self._policies.step():
+            self._hand_to_policy()
+        reading = self._who_drives(observation, self._read(observation))
         read_ns = self._clock.now_ns()
         tick = self._chain.tick(reading, Measured(observation.wrench))
         mapped_ns = self._clock.now_ns()
@@ -171,6 +187,69 @@ class Station:
                 )
         return reading
 
+    # ------------------------------------------------------------------------- human and policy
+    def _who_drives(
+        self, observation: Observation, human: LeaderInput | None
+    ) -> LeaderInput | None:
+        """The reading that drives: the policy's while one does, unless a person has just pressed a
+        clutch; then theirs, at this very tick."""
+        policies = self._policies
+        if policies is None or self._deserted:
+            return human
+        pressed = self._leaders.takers(observation, human)
+        if not policies.driving:
+            return human
+        if not pressed or self._chain.phase in ("homing", "estop"):
+            return policies.read(observation)
+        who, reading = next(iter(pressed.items()))
+        policies.taken(reading.device or who)
+        self._leaders.take(who)
+        self._chain.hand_over()
+        self._chain.driving = self._driving
+        return reading
+
+    def _hand_to_policy(self) -> None:
+        """From this tick on a policy drives: its hand is the tool, whatever a person's scale is."""
+        if self._leaders.scripted:
+            self._leaders.use("window")
+        self._leaders.watch()
+        self._chain.hand_over()
+        self._chain.driving = Driving()
+
+    def _hold_policy(self, why: str) -> None:
+        if self._policies is not None and self._policies.mode == "driving":
+            self._policies.hold(True, why)
+
+    def _release_policy(self) -> None:
+        """A person or a script is to drive; a clutch that is held must be pressed afresh."""
+        if self._policies is not None and self._policies.name:
+            self._policies.use("")
+        self._chain.driving = self._driving
+
+    def _ask_policies(self, request: Request) -> Reply:
+        if self._policies is None:
+            return Refused("This station has no policies.")
+        match request:
+            case PolicyLoad(path=path):
+                return self._policies.load(path)
+            case PolicyWatch(path=path, use=use):
+                return self._policies.watch(path, use)
+            case PolicyUse(slot="", seed=_):
+                self._release_policy()
+                return Ok("No policy drives.")
+            case PolicyUse(slot=slot, seed=seed):
+                return self._policies.use(slot, seed)
+            case PolicyHold(on=on):
+                return self._policies.hold(on)
+            case PolicyDrop(slot=slot):
+                reply = self._policies.drop(slot)
+                if not self._policies.driving:
+                    self._chain.driving = self._driving
+                return reply
+            case SetInstruction(text=text):
+                return self._policies.instruct(text)
+        return Refused(f"The station has no {type(request).__name__}.")
+
     def _watch_heartbeat(self, now_ns: int) -> None:
         silent_ns = now_ns - self._beat_ns
         if silent_ns > STOP_AFTER_NS:
@@ -178,6 +257,7 @@ class Station:
         elif silent_ns > HOLD_AFTER_NS and not self._deserted:
             self._deserted = True
             self._tell(Event(now_ns, "fault", "The window does not answer; the robot holds"))
+            self._hold_policy("the window does not answer")
 
     def _tell_interventions(self, now_ns: int, tick: Tick) -> None:
         for one in tick.interventions:
@@ -204,6 +284,7 @@ class Station:
                 self.stopping = "The station was asked to stop"
                 return Ok("The station stops.")
             case EStop(why=why):
+                self._hold_policy("the robot was stopped")
                 self._chain.estop(why)
                 text = f"Emergency stop: {why}"
                 self._tell(Event(self._clock.now_ns(), "fault", text, {"estop": True}))
@@ -213,6 +294,7 @@ class Station:
                 self._tell(Event(self._clock.now_ns(), "note", "The emergency stop was cleared"))
                 return Ok("Cleared; press a clutch to drive.")
             case GoHome():
+                self._hold_policy("the arms go home")
                 self._chain.home()
                 return Ok("Going home.")
             case ResetScene(seed=seed):
@@ -220,8 +302,19 @@ class Station:
             case UseLeader(name=name, episode=episode):
                 return self._use_leader(name, episode)
             case SetDriving(translation_scale=translation, rotation_scale=rotation):
-                self._chain.driving = Driving(translation, rotation)
+                self._driving = Driving(translation, rotation)
+                if self._policies is None or not self._policies.driving:
+                    self._chain.driving = self._driving
                 return Ok()
+            case (
+                PolicyLoad()
+                | PolicyWatch()
+                | PolicyUse()
+                | PolicyHold()
+                | PolicyDrop()
+                | SetInstruction()
+            ):
+                return self._ask_policies(request)
             case Perturb(name=name):
                 self._world.perturb(name)
                 self._tell(
@@ -238,16 +331,23 @@ class Station:
         robot = self._world.robot
         self._chain.start(robot.home, dict.fromkeys(robot.home, robot.home_gap))
         self._leaders.restart()
+        if self._policies is not None:
+            self._policies.begin_anew(seed, "the scene was reset")
         text = f"Scene '{self._config.scene}' was reset, seed {seed}"
         self._tell(Event(self._clock.now_ns(), "scene", text, {"seed": float(seed)}))
         return Ok(f"Seed {seed}.")
 
     def _use_leader(self, name: str, episode: str) -> Reply:
         self._leaders.use(name, episode)
+        self._release_policy()
         self._tell(Event(self._clock.now_ns(), "leader", f"{name} drives", {"leader": name}))
         return Ok(f"{name} drives.")
 
     # ----------------------------------------------------------------------------- what it says
+    def policy_statuses(self) -> tuple[PolicyStatus, ...]:
+        """How the policies stand, at 10 Hz; nothing in between."""
+        return () if self._policies is None else self._policies.statuses()
+
     def status(self) -> StationStatus:
         """How things stand, for the screen."""
         last = self._last
@@ -258,9 +358,9 @@ class Station:
             why=self.stopping or self._chain.state.estop or self._leader_fault,
             robot=self._config.robot,
             scene=self._config.scene,
-            instruction=scene.instruction,
+            instruction=(self._policies and self._policies.instruction) or scene.instruction,
             seed=self._seed,
-            leader=self._leaders.name,
+            leader=self._driver,
             leaders=self._leaders.states(),
             arms=() if last is None else tuple(_arm_status(last, side) for side in SIDES),
             progress=scene.progress(world.model, world.data),
@@ -270,6 +370,13 @@ class Station:
             perturbations=tuple(scene.perturbations),
             force_band=scene.force_band,
         )
+
+    @property
+    def _driver(self) -> str:
+        """Name of the device that drives."""
+        if self._policies is not None and self._policies.driving:
+            return self._policies.name
+        return self._leaders.name
 
 
 def _arm_status(tick: Tick, side: Side) -> ArmStatus:

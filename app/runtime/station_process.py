@@ -14,6 +14,8 @@ from app.runtime import station_file
 from app.runtime.child import Child, run_child
 from app.runtime.leaders import LeaderFactory, Leaders
 from app.runtime.messages import Event
+from app.runtime.policies import Policies
+from app.runtime.policy_lines import PolicyLines
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
 from devices import plugins
@@ -44,7 +46,15 @@ def _work(child: Child) -> None:
     server = child.bus.server("station")
     inputs = child.bus.input_pull("station")
     leaders = Leaders(_factories(config))
-    station = Station(config, world, chain, leaders, child.run, clock, publisher.send)
+    policies = Policies(
+        child.run,
+        PolicyLines(child.bus, clock),
+        clock,
+        robot.limits,
+        lambda: chain.tools_sent,
+        publisher.send,
+    )
+    station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
     _prefer_this_process()
     # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
     gc.collect()
@@ -56,6 +66,8 @@ def _work(child: Child) -> None:
             station.feed(inputs.poll())
             server.poll(station.handle)
             station.tick()
+            for told in station.policy_statuses():
+                publisher.send(told)
             now_ns = clock.now_ns()
             if now_ns >= status_ns:
                 publisher.send(station.status())

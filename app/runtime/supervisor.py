@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -32,6 +33,7 @@ from app.runtime.messages import (
     Request,
     Restart,
     Shutdown,
+    StopChild,
 )
 from app.runtime.rundir import RunDir
 from devices.clock import NS_PER_S, Clock, SystemClock
@@ -54,6 +56,9 @@ class ChildSpec:
             said why it cannot run.
         answers: It serves requests, so that it can be asked to end.
         stop_s: How long a graceful end may take [s].
+        auto: It starts with the run; another waits until it is asked for.
+        memory_mb: Most memory of its own that it may have [MB], 0 for any. An allocation beyond it
+            fails in the child, which nobody else feels.
     """
 
     name: str
@@ -63,6 +68,8 @@ class ChildSpec:
     restarts: int = 0
     answers: bool = True
     stop_s: float = 3.0
+    auto: bool = True
+    memory_mb: int = 0
 
 
 class _Running:
@@ -90,6 +97,10 @@ class _Running:
         finally:
             os.close(lifeline)
         self.pidfd = os.pidfd_open(self.process.pid)
+        if spec.memory_mb:
+            # Private writable memory; shared rings and mapped weights do not count (setrlimit(2)).
+            limit = spec.memory_mb << 20
+            resource.prlimit(self.process.pid, resource.RLIMIT_DATA, (limit, limit))
 
     def bury(self) -> int:
         """Reap the ended process. Returns its exit status, negative for a signal."""
@@ -132,6 +143,7 @@ class Supervisor:
         self._server = self._bus.server("supervisor")
         self._publisher = self._bus.publisher("supervisor")
         self._to_restart: tuple[str, ...] = ()
+        self._to_stop: tuple[str, ...] = ()
         self._ending = False
 
     @property
@@ -149,8 +161,8 @@ class Supervisor:
         return self._running[child].process.pid
 
     def start(self, *names: str) -> None:
-        """Start the named children; all of them if none is named."""
-        for name in names or tuple(self._specs):
+        """Start the named children; all that start with the run if none is named."""
+        for name in names or tuple(name for name, spec in self._specs.items() if spec.auto):
             if name not in self._running:
                 self._running[name] = _Running(self._specs[name], self.run)
 
@@ -186,6 +198,9 @@ class Supervisor:
             if fd in by_fd:
                 self._on_end(by_fd[fd])
         self._server.poll(self._answer)
+        if self._to_stop:
+            names, self._to_stop = self._to_stop, ()
+            self._end(names)
         if self._to_restart:
             # After the reply, which must not wait for the end of anything.
             names, self._to_restart = self._to_restart, ()
@@ -232,13 +247,20 @@ class Supervisor:
                 self._ending = True
                 return Ok("Everything is being closed.")
             case Restart(child=name, options=changes):
-                if name not in self._specs:
-                    raise ConfigError(f"There is no process '{name}'", allowed=self._specs)
-                spec = self._specs[name]
+                spec = self._spec(name)
                 self._specs[name] = replace(spec, options={**spec.options, **changes})
-                self._to_restart = (name,)
+                self._to_restart = (*self._to_restart, name)
                 return Ok(f"The {name} starts again.")
+            case StopChild(child=name):
+                self._spec(name)
+                self._to_stop = (*self._to_stop, name)
+                return Ok(f"The {name} ends.")
         return Refused(f"The supervisor has no {type(request).__name__}.")
+
+    def _spec(self, name: str) -> ChildSpec:
+        if name not in self._specs:
+            raise ConfigError(f"There is no process '{name}'", allowed=self._specs)
+        return self._specs[name]
 
     def _on_end(self, name: str) -> None:
         """A child has ended by itself."""

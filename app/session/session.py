@@ -56,10 +56,8 @@ from devices.stream import Sample
 HEARTBEAT_NS = NS_PER_S // 10
 SILENCE_NS = NS_PER_S
 _EVENTS_KEPT = 500
-_HEARD = (
-    *("station", "recorder", "cameras", "supervisor"),
-    *("headset", "touch", "policy_a", "policy_b"),
-)
+# The station tells of policies: it knows what their workers say and what it does with it.
+_HEARD = ("station", "recorder", "cameras", "supervisor", "headset", "touch")
 _ASKED = ("station", "recorder", "supervisor", "headset", "touch")
 _TO_RECORDER = (OpenDataset, Arm, Start, Pause, Stop, Keep, Discard)
 _TO_HEADSET = (HeadsetListen, HeadsetConfirm, HeadsetSetUp, HeadsetPanels, HeadsetCapture)

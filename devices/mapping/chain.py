@@ -138,6 +138,17 @@ class DriveChain:
         self._state = self.guard.clear_estop(self.state)
         self._clutch = self._mapping.release(self._clutch, "the e-stop was cleared")
 
+    def hand_over(self) -> None:
+        """Whoever the next reading is from takes hold with it, though its clutch may be held
+        already and another hand's still is: for a takeover, which must not wait for a release.
+        What the guard wants to see released it wants still."""
+        self._clutch = ClutchState()
+
+    @property
+    def tools_sent(self) -> Mapping[Side, Pose]:
+        """`T_world_tool` per side as last sent; where a clutch that takes hold takes hold."""
+        return self._tools
+
     def home(self, speed: float = 0.4, gap: float | None = None) -> None:
         """Begin the guarded motion to the home pose. It goes on until `tick` says "done" or why
         not; `stop_homing` ends it. A held clutch must be pressed afresh afterwards.

@@ -1,0 +1,141 @@
+"""What a policy needs against what is live: the table that is looked at before it may drive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from devices.leader import Side
+from devices.stream import FloatArray, StreamSpec
+from policies.contract import ActionSpace, StreamNeed, Window
+
+OUTSIDE = 1.0
+"""How far outside the range of training a live value may lie, in half ranges, before it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the table.
+
+    Attributes:
+        stream: Which stream, or "actions".
+        what: Name, shape, unit, frame, rate, rule, normalisation, sides, ...
+        needed, live: As words.
+        fits: Whether the policy may drive with it.
+    """
+
+    stream: str
+    what: str
+    needed: str
+    live: str
+    fits: bool
+
+
+def compare(
+    needs: Sequence[StreamNeed],
+    live: Mapping[str, StreamSpec],
+    rates_hz: Mapping[str, float],
+) -> list[Check]:
+    """Names, shapes, units, frames and rates. A stream that is not there has one line, the others
+    a line for each thing that was compared.
+
+    Args:
+        needs: Of the policy.
+        live: Specs of the streams that are there, by name.
+        rates_hz: Measured rates [Hz]; NaN or absent while unknown.
+    """
+    found: list[Check] = []
+    for need in needs:
+        spec = live.get(need.stream)
+        if spec is None:
+            found.append(Check(need.stream, "name", need.stream, "no such stream", False))
+            continue
+        found.append(_shape(need, spec))
+        if spec.kind == "image" and need.rule == "interpolate":
+            found.append(Check(need.stream, "rule", need.rule, "pictures", False))
+        for what, wanted, has in (
+            ("unit", need.unit, spec.unit),
+            ("frame", need.frame, spec.frame),
+        ):
+            if wanted:
+                found.append(Check(need.stream, what, wanted, has or "none", wanted == has))
+        rate = rates_hz.get(need.stream, float("nan"))
+        words = f"{rate:.0f} Hz" if np.isfinite(rate) else "unknown"
+        fits = bool(np.isfinite(rate)) and rate >= need.min_hz
+        found.append(Check(need.stream, "rate", f"at least {need.min_hz:.0f} Hz", words, fits))
+    return found
+
+
+def compare_actions(space: ActionSpace, sides: Iterable[Side]) -> list[Check]:
+    """Whether the robot has the arms that the policy drives."""
+    have = tuple(sides)
+    found = [
+        Check(
+            "actions",
+            "sides",
+            " ".join(space.sides),
+            " ".join(have),
+            bool(space.sides) and set(space.sides) <= set(have),
+        )
+    ]
+    if not (np.isfinite(space.rate_hz) and space.rate_hz > 0.0 and space.horizon >= 1):
+        words = f"{space.horizon} rows at {space.rate_hz} Hz"
+        found.append(Check("actions", "horizon", words, "rows with times", False))
+    return found
+
+
+def compare_values(window: Window, needs: Sequence[StreamNeed], policy: object) -> list[Check]:
+    """Whether live values lie where those of training lay, for a policy that has a normaliser
+    with `scales` (`policies.normaliser`). Columns that are far outside are named.
+
+    A policy that makes its numbers relative first knows the range of those only; its `prepared`
+    window is looked at, where it offers one, else such keys are left out.
+    """
+    scales: Mapping[str, Any] = getattr(getattr(policy, "normaliser", None), "scales", {})
+    found = []
+    for need in needs:
+        scale, values = scales.get(need.key), window.values.get(need.key)
+        if scale is None or values is None or not hasattr(scale, "limit"):
+            continue
+        offset = np.asarray(scale.offset, dtype=np.float64)
+        if offset.shape != values.shape[1:]:
+            continue  # pictures, or another shape than what is live
+        found.append(_range(need, np.asarray(values, np.float64), offset, scale))
+    return found
+
+
+def _range(need: StreamNeed, values: FloatArray, offset: FloatArray, scale: Any) -> Check:
+    half = np.asarray(scale.scale, dtype=np.float64)
+    bounded = np.isfinite(np.asarray(scale.limit, dtype=np.float64))
+    over = np.where(bounded, np.abs((values - offset) / half).max(axis=0) - 1.0, 0.0).reshape(-1)
+    worst = int(np.argmax(over))
+    low, high = (offset - half).reshape(-1)[worst], (offset + half).reshape(-1)[worst]
+    value = float(values.reshape(len(values), -1)[-1, worst])
+    return Check(
+        need.stream,
+        "normalisation",
+        f"column {worst} in {low:.3g} ... {high:.3g}",
+        f"{value:.3g}",
+        bool(over[worst] <= OUTSIDE),
+    )
+
+
+def _shape(need: StreamNeed, spec: StreamSpec) -> Check:
+    needed, live = _words(need.shape), _words(spec.shape)
+    if spec.kind == "image":
+        fits = len(need.shape) == 3 and need.shape[2] == 3 and spec.shape[2:] == (3,)
+        return Check(need.stream, "shape", needed, f"{live}, made to fit" if fits else live, fits)
+    return Check(need.stream, "shape", needed, live, tuple(need.shape) == spec.shape)
+
+
+def _words(shape: Sequence[int]) -> str:
+    return " x ".join(str(n) for n in shape) or "one number"
+
+
+def refused(checks: Iterable[Check]) -> str:
+    """What does not fit, as one sentence; "" if all does."""
+    bad = [f"{c.stream}: {c.what} {c.live}, needs {c.needed}" for c in checks if not c.fits]
+    return "; ".join(bad)

@@ -1,0 +1,88 @@
+"""From what a user names to a policy that can drive: a checkpoint, a server's address, a file that
+describes a foreign server. Whatever would run code while it is loaded is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from devices.errors import PolicyError
+from policies.contract import Policy
+
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz", ".dill")
+_SERVE = (
+    "Serve it from its own environment with policies/serving/standalone.py and load the address "
+    "ws://127.0.0.1:PORT (docs/policy-server.md)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A policy, what to call it, and what identifies its weights (empty: nobody can tell)."""
+
+    policy: Policy
+    name: str
+    digest: str
+
+
+def open_policy(path: str) -> Opened:
+    """Open what `path` names.
+
+    Raises:
+        PolicyError: When it is missing, foreign, damaged, or would run code.
+    """
+    if path.startswith(("ws://", "wss://", "http://", "https://")):
+        from policies.serving.openpi import connect
+
+        return connect(path)
+    place = Path(path).expanduser()
+    if place.suffix.lower() in _PICKLES:
+        raise PolicyError(
+            f"'{place.name}' is not loaded: a {place.suffix} file may run code while it is opened",
+            allowed=("a checkpoint folder with policy.json and weights.safetensors", "ws://..."),
+            next_step=_SERVE,
+        )
+    if not place.exists():
+        raise PolicyError(f"There is no policy at '{place}'", next_step="Check the path")
+    if place.is_file():
+        if place.suffix == ".json" and place.name != "policy.json":
+            from policies.serving.openpi import from_file
+
+            return from_file(place)
+        if place.name != "policy.json":
+            raise PolicyError(
+                f"'{place.name}' is no policy",
+                allowed=("a checkpoint folder", "a .json file that describes a server", "ws://..."),
+            )
+        place = place.parent
+    if not (place / "policy.json").is_file():
+        raise PolicyError(_foreign(place), next_step=_SERVE)
+    from policies.checkpoint import load
+
+    policy: Policy = load(place)
+    return Opened(policy, getattr(policy, "name", place.name), digest(place))
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the description and the weights of a checkpoint, 16 hexadecimal digits."""
+    told = hashlib.sha256()
+    for name in ("policy.json", "weights.safetensors"):
+        path = folder / name
+        if path.is_file():
+            with path.open("rb") as file:
+                told.update(hashlib.file_digest(file, "sha256").digest())
+    return told.hexdigest()[:16]
+
+
+def _foreign(folder: Path) -> str:
+    """What a folder without policy.json seems to be."""
+    if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
+        return (
+            f"'{folder.name}' is a LeRobot checkpoint: its configuration names classes, which are "
+            "imported and called while it is loaded"
+        )
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PICKLES)
+    if pickles:
+        return f"'{folder.name}' holds {pickles[0]}, which may run code while it is opened"
+    return f"'{folder.name}' has no policy.json"
