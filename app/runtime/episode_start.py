@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app.runtime.messages import CameraStatus, OpenDataset, Start, StationStatus
+from app.runtime.messages import CameraStatus, OpenDataset, PolicyStatus, Start, StationStatus
 from datasets.dataset import Dataset
 from devices.errors import StorageError
 
@@ -22,6 +22,7 @@ def start_document(
     station: StationStatus | None,
     cameras: CameraStatus | None,
     station_file: dict[str, Any],
+    policy: PolicyStatus | None = None,
 ) -> dict[str, Any]:
     """The start of an episode, ready for JSON. What nobody told is None, never a default.
 
@@ -32,6 +33,7 @@ def start_document(
         station: What the station last said.
         cameras: What the renderers last said, with their detail.
         station_file: What the station was started with.
+        policy: The policy that is in hand, None where a human drives.
     """
     return {
         "t_ns": t_ns,
@@ -46,7 +48,18 @@ def start_document(
         "simulated": None if station is None else station.simulated,
         "force_band": None if station is None else station.force_band,
         "cameras": None if cameras is None else _cameras(cameras),
+        "policy": None if policy is None else _policy(policy),
         "versions": versions(),
+    }
+
+
+def _policy(status: PolicyStatus) -> dict[str, Any]:
+    return {
+        "slot": status.slot,
+        "name": status.name,
+        "path": status.path,
+        "digest": status.digest,
+        "seed": status.seed,
     }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
+import numpy as np
 
 from app.runtime.messages import (
     SLOTS,
@@ -37,6 +38,7 @@ from devices.errors import PolicyError
 from devices.follower import ArmLimits
 from devices.leader import LeaderInput, Observation, Side
 from devices.pose import Pose
+from devices.stream import FloatArray, StreamSpec
 from policies.contract import ActionSpace
 from policies.serving.follow import FollowRule
 from policies.serving.leader import PolicyLeader
@@ -47,6 +49,13 @@ ANSWER_NS = 10 * NS_PER_S
 _SILENT_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 10
 _TOLD_AGAIN_NS = NS_PER_S
+
+DRIVE_COLUMNS = (
+    *("slot", "follows", "taken", "queue_rows", "misses", "dropped"),
+    *("observation_age_ms", "infer_p50_ms", "infer_p99_ms"),
+)
+"""Of the stream `policy/drive`: slot 1 or 2; whether the policy is followed at this tick, and
+whether a human has taken over from it; the rest as in PolicyStatus."""
 
 Mode = Literal["none", "driving", "held", "taken"]
 
@@ -105,6 +114,7 @@ class Policies:
         self._tell = tell
         self._rule: FollowRule = rule
         self._statuses: dict[Slot, PolicyStatus] = {}
+        self._not_before_ns: dict[Slot, int] = {}
         self._in_hand: _InHand | None = None
         self._pending: _InHand | None = None
         self._watch: FolderWatch | None = None
@@ -156,7 +166,7 @@ class Policies:
         phases = {slot: self._phase(slot) for slot in free}
         slot = min(free, key=lambda one: phases[one] not in ("empty", "failed"))
         options: dict[str, str | int | float] = {"path": path, "instruction": self.instruction}
-        now_ns = self._clock.now_ns()
+        now_ns = self._not_before_ns[slot] = self._clock.now_ns()
         self._statuses[slot] = PolicyStatus(
             now_ns, slot, path, "", "", "starting", "The process of the policy starts."
         )
@@ -242,9 +252,8 @@ class Policies:
         if self._in_hand is not None and self._in_hand.slot == known:
             self._release("The policy was dropped")
         self._lines.ask("supervisor", StopChild(known), lambda _: None)
-        self._statuses[known] = PolicyStatus(
-            self._clock.now_ns(), known, "", "", "", "empty", "Dropped."
-        )
+        now_ns = self._not_before_ns[known] = self._clock.now_ns()
+        self._statuses[known] = PolicyStatus(now_ns, known, "", "", "", "empty", "Dropped.")
         return Ok(f"{slot} is dropped.")
 
     def instruct(self, text: str) -> Reply:
@@ -305,6 +314,29 @@ class Policies:
             self._tell_holds(observation.t_ns, one)
         return reading
 
+    def row(self, now_ns: int) -> FloatArray | None:
+        """What to record of the policy in hand at this tick, in the order of DRIVE_COLUMNS; None
+        without one."""
+        one = self._in_hand
+        if one is None:
+            return None
+        status = self._statuses.get(one.slot, one.status)
+        counts = one.source.counts
+        return np.array(
+            [
+                SLOTS.index(one.slot) + 1,
+                self.mode == "driving" and not any(one.leader.holds.values()),
+                self.mode == "taken",
+                one.leader.queue,
+                counts.misses,
+                counts.stale + counts.nonsense,
+                status.observation_age_ms,
+                status.infer_p50_ms,
+                status.infer_p99_ms,
+            ],
+            dtype=np.float64,
+        )
+
     def statuses(self) -> tuple[PolicyStatus, ...]:
         """What to tell the screen now, at 10 Hz: the workers' words and what the station knows."""
         now_ns = self._clock.now_ns()
@@ -312,21 +344,6 @@ class Policies:
             return ()
         self._next_status_ns = now_ns + _STATUS_NS
         return tuple(self._merged(status, now_ns) for status in self._statuses.values())
-
-    def start_document(self) -> dict[str, str | int | None] | None:
-        """The policy that drives, for an episode that begins now."""
-        one = self._in_hand
-        if one is None:
-            return None
-        status = one.status
-        return {
-            "slot": one.slot,
-            "name": status.name,
-            "path": status.path,
-            "digest": status.digest,
-            "seed": one.seed,
-            "rule": self._rule,
-        }
 
     def close(self) -> None:
         """Let go of all rings. Idempotent."""
@@ -343,8 +360,8 @@ class Policies:
         if isinstance(message, PolicyStatus) and message.slot in SLOTS:
             slot = _slot(message.slot)
             before = self._statuses.get(slot)
-            if before is not None and before.phase == "empty":
-                return  # last words of a worker that was dropped
+            if message.began_ns < self._not_before_ns.get(slot, 0):
+                return  # last words of the worker that was here before
             self._statuses[slot] = message
             if message.phase == "failed" and (before is None or before.phase != "failed"):
                 text = f"The policy {message.path} cannot be used: {message.text}"
@@ -354,7 +371,7 @@ class Policies:
                 self.use(slot)
         elif isinstance(message, Event):
             child = message.data.get("child")
-            if child in SLOTS:
+            if child in SLOTS and message.t_ns >= self._not_before_ns.get(_slot(str(child)), 0):
                 self._failed(_slot(str(child)), message.text)
 
     def _failed(self, slot: Slot, why: str) -> None:
@@ -441,6 +458,8 @@ class Policies:
                     changes["text"] = "A human drives; give back to go on."
                 elif why:
                     changes["text"] = f"Holds: {why}."
+                    if status.faults:
+                        changes["text"] = f"Holds: {why}. {status.text}"
         return msgspec.structs.replace(status, **changes)
 
     def _look_at_folder(self) -> None:
@@ -458,6 +477,12 @@ class Policies:
     def _phase(self, slot: Slot) -> str:
         status = self._statuses.get(slot)
         return "empty" if status is None else status.phase
+
+
+def drive_spec(rate_hz: float) -> StreamSpec:
+    """The stream that tells at each tick which policy is in hand and how it does."""
+    shape = (len(DRIVE_COLUMNS),)
+    return StreamSpec("policy/drive", shape, "float64", "1", "", rate_hz, kind="timing")
 
 
 def _slot(name: str) -> Slot:

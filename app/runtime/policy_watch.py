@@ -70,6 +70,8 @@ def newest_checkpoint(folder: Path) -> Path | None:
             return folder / name
     if _complete(folder):
         return folder
+    if (folder / "plan.json").is_file():
+        return None  # a training that has none yet: its last one may be half a policy
     found: list[tuple[int, Path]] = []
     for room in (folder, folder / "checkpoints"):
         if room.is_dir():

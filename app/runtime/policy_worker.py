@@ -81,6 +81,7 @@ class PolicyWorker:
         self._began_ns = clock.now_ns()
         self._phase: Phase = "starting"
         self._text = ""
+        self._ready = "Ready."
         self._opened: Opened | None = None
         self._checks: tuple[NeedCheck, ...] = ()
         self._use: PolicyUse | None = None  # a wish to begin anew, until the policy thread takes it
@@ -166,6 +167,7 @@ class PolicyWorker:
             seed=self._seed,
             acts=self._acts,
             faults=self._faults,
+            began_ns=self._began_ns,
         )
 
     # ---------------------------------------------------------------------------- policy thread
@@ -189,7 +191,7 @@ class PolicyWorker:
             return
         gc.collect()
         gc.freeze()
-        self._phase, self._text = "ready", "Ready."
+        self._phase, self._text = "ready", self._ready
         if self._opened.policy.reacts:
             thread = threading.Thread(target=self._react_thread, name="react", daemon=True)
             self._threads.append(thread)
@@ -213,8 +215,8 @@ class PolicyWorker:
         window = windows.window(self._clock.now_ns(), self._instruction)
         found += checks.compare_values(window, policy.needs, policy)
         self._tell(found)
-        if bad := checks.refused(found):
-            raise PolicyError(f"The policy does not fit the station: {bad}")
+        if doubts := checks.doubts(found):
+            self._ready = f"Ready. Unlike what it was trained on: {doubts}."
         for _ in range(_WARM_UPS):
             window = windows.window(self._clock.now_ns(), self._instruction)
             self._chunk = self._acted(opened, window)
@@ -299,7 +301,7 @@ class PolicyWorker:
                 if self._use is None:  # else it was made before the policy shall begin anew
                     self._chunk = chunk
                     self._publish(chunk, before, window.age_ns)
-                    self._text = "Ready."
+                    self._text = self._ready
             except (Exception, MemoryError) as error:  # noqa: BLE001 - whatever it is, it costs ticks only
                 self._fault(error)
             self._child.stopping.wait(max(0.0, pace_s - (time.monotonic() - began)))

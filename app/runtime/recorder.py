@@ -26,6 +26,7 @@ from app.runtime.messages import (
     OpenDataset,
     Pause,
     Ping,
+    PolicyStatus,
     RecorderStatus,
     Refused,
     Reply,
@@ -75,6 +76,7 @@ class Recorder:
         self._opened = OpenDataset(path="", task="")
         self._station: StationStatus | None = None
         self._cameras: CameraStatus | None = None
+        self._policies: dict[str, PolicyStatus] = {}
         self._events: deque[Event] = deque(maxlen=1000)
         self._state: TakeState = "idle"
         self._practice = False
@@ -104,6 +106,8 @@ class Recorder:
                     self._station = heard
                 case CameraStatus():
                     self._cameras = heard
+                case PolicyStatus():
+                    self._policies[heard.slot] = heard
                 case Event():
                     self._events.append(heard)
                     if self._take is not None and self._state in takes.RUNNING:
@@ -212,6 +216,7 @@ class Recorder:
             self._station,
             self._cameras,
             self._child.options.get("station", {}),
+            self._policy_in_hand(),
         )
         dataset, models, clock = self._dataset, self._models, self._clock
 
@@ -235,6 +240,14 @@ class Recorder:
         said = "Practising; nothing is saved" if request.practice else "Recording"
         self._say(f"{said}{missing}.")
         return Ok(self._text, uid)
+
+    def _policy_in_hand(self) -> PolicyStatus | None:
+        """The policy that drives or holds, by what the station last said."""
+        now = self._clock.now_ns()
+        for status in self._policies.values():
+            if status.phase in ("driving", "holding") and now - status.t_ns < 3 * NS_PER_S:
+                return status
+        return None
 
     def _pause(self, on: bool) -> Reply:
         after = takes.after(self._state, "pause" if on else "resume")

@@ -41,7 +41,7 @@ from app.runtime.messages import (
     UseLeader,
 )
 from app.runtime.outlet import Outlet
-from app.runtime.policies import Policies
+from app.runtime.policies import Policies, drive_spec
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from devices.clock import NS_PER_S, Clock
@@ -95,7 +95,13 @@ class Station:
         self._tell = tell
         self._policies = policies
         self._outlet = Outlet(
-            run, (*world.specs, *command_specs(config.control_hz), loop_spec(config.control_hz))
+            run,
+            (
+                *world.specs,
+                *command_specs(config.control_hz),
+                *(() if policies is None else (drive_spec(config.control_hz),)),
+                loop_spec(config.control_hz),
+            ),
         )
         self._meter = LoopMeter(config.control_hz)
         self._period_ns = round(NS_PER_S / config.control_hz)
@@ -137,6 +143,9 @@ class Station:
         stepped_ns = self._clock.now_ns()
         self._outlet.publish_all(self._world.collect())
         publish_commands(self._outlet, reading, tick)
+        row = None if self._policies is None else self._policies.row(start_ns)
+        if row is not None:
+            self._outlet.publish("policy/drive", start_ns, row)
         self._last = tick
         self._tell_interventions(start_ns, tick)
         if slipped_ns > _SLIP_TOLD_NS:

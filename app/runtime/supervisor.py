@@ -110,6 +110,17 @@ class _Running:
         return status
 
 
+@dataclass(slots=True)
+class _Leaving:
+    """A child that was asked to end: how it will be asked next, and when; whether it starts again
+    afterwards."""
+
+    running: _Running
+    again: bool
+    deadline_s: float
+    signals: list[int] = field(default_factory=lambda: [signal.SIGTERM, signal.SIGKILL])
+
+
 class Supervisor:
     """Keeps the children of one run. Use it from one thread; `step` does all the work.
 
@@ -142,14 +153,13 @@ class Supervisor:
         self._clients = {s.name: self._bus.client(s.name) for s in specs if s.answers}
         self._server = self._bus.server("supervisor")
         self._publisher = self._bus.publisher("supervisor")
-        self._to_restart: tuple[str, ...] = ()
-        self._to_stop: tuple[str, ...] = ()
+        self._leaving: dict[str, _Leaving] = {}
         self._ending = False
 
     @property
     def alive(self) -> tuple[str, ...]:
         """Names of the children that run."""
-        return tuple(self._running)
+        return (*self._running, *self._leaving)
 
     @property
     def ended(self) -> bool:
@@ -158,12 +168,16 @@ class Supervisor:
 
     def pid(self, child: str) -> int:
         """Process id of a running child. Raises KeyError for one that does not run."""
+        if child in self._leaving:
+            return self._leaving[child].running.process.pid
         return self._running[child].process.pid
 
     def start(self, *names: str) -> None:
         """Start the named children; all that start with the run if none is named."""
         for name in names or tuple(name for name, spec in self._specs.items() if spec.auto):
-            if name not in self._running:
+            if name in self._leaving:
+                self._leaving[name].again = True
+            elif name not in self._running:
                 self._running[name] = _Running(self._specs[name], self.run)
 
     def wait_until_answers(self, child: str, timeout_s: float = 10.0) -> None:
@@ -191,21 +205,44 @@ class Supervisor:
         """Wait up to `timeout_s` [s] for something to happen, and deal with it."""
         poll = select.poll()
         by_fd = {running.pidfd: name for name, running in self._running.items()}
-        for fd in by_fd:
+        for fd in (*by_fd, *(one.running.pidfd for one in self._leaving.values())):
             poll.register(fd, select.POLLIN)
         poll.register(self._server.fd, select.POLLIN)
         for fd, _ in poll.poll(round(1000 * timeout_s)):
             if fd in by_fd:
                 self._on_end(by_fd[fd])
         self._server.poll(self._answer)
-        if self._to_stop:
-            names, self._to_stop = self._to_stop, ()
-            self._end(names)
-        if self._to_restart:
-            # After the reply, which must not wait for the end of anything.
-            names, self._to_restart = self._to_restart, ()
-            self._end(names)
-            self.start(*names)
+        self._see_off()
+
+    def _let_go(self, name: str, again: bool) -> None:
+        """Ask a child to end, without waiting for it: whoever steps us has other things to do."""
+        if name in self._leaving:
+            self._leaving[name].again = again
+            return
+        running = self._running.pop(name, None)
+        if running is None:
+            if again:
+                self.start(name)
+            return
+        grace_s = 0.0
+        if name in self._clients:
+            self._clients[name].post(Shutdown())
+            grace_s = self._specs[name].stop_s
+        self._leaving[name] = _Leaving(running, again, time.monotonic() + grace_s)
+
+    def _see_off(self) -> None:
+        """Bury those that have ended since they were asked to, urge those that have not."""
+        for name, leaving in tuple(self._leaving.items()):
+            if leaving.running.process.poll() is not None:
+                del self._leaving[name]
+                if name in self._clients:
+                    self._clients[name].reset()
+                self._report(name, leaving.running.bury())
+                if leaving.again:
+                    self.start(name)
+            elif time.monotonic() >= leaving.deadline_s and leaving.signals:
+                signal.pidfd_send_signal(leaving.running.pidfd, leaving.signals.pop(0))
+                leaving.deadline_s = time.monotonic() + _TERM_S
 
     def serve(self) -> None:
         """Run until an essential child ends, a Shutdown comes, or SIGTERM or SIGINT."""
@@ -224,6 +261,11 @@ class Supervisor:
     def close(self) -> None:
         """End all children, gently first, and leave the run folder. Idempotent."""
         self._ending = True
+        for name in tuple(self._leaving):
+            leaving = self._leaving.pop(name)
+            if name in self._clients:
+                self._clients[name].reset()
+            self._running[name] = leaving.running
         self._end(tuple(self._running))
         self._bus.close()
         self.run.leave()
@@ -249,11 +291,11 @@ class Supervisor:
             case Restart(child=name, options=changes):
                 spec = self._spec(name)
                 self._specs[name] = replace(spec, options={**spec.options, **changes})
-                self._to_restart = (*self._to_restart, name)
+                self._let_go(name, again=True)
                 return Ok(f"The {name} starts again.")
             case StopChild(child=name):
                 self._spec(name)
-                self._to_stop = (*self._to_stop, name)
+                self._let_go(name, again=False)
                 return Ok(f"The {name} ends.")
         return Refused(f"The supervisor has no {type(request).__name__}.")
 

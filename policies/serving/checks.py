@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from devices.leader import Side
 from devices.stream import FloatArray, StreamSpec
@@ -24,7 +25,7 @@ class Check:
         stream: Which stream, or "actions".
         what: Name, shape, unit, frame, rate, rule, normalisation, sides, ...
         needed, live: As words.
-        fits: Whether the policy may drive with it.
+        fits: Whether it fits; a policy may drive if all lines do but those in WARNINGS.
     """
 
     stream: str
@@ -89,22 +90,36 @@ def compare_actions(space: ActionSpace, sides: Iterable[Side]) -> list[Check]:
 
 def compare_values(window: Window, needs: Sequence[StreamNeed], policy: object) -> list[Check]:
     """Whether live values lie where those of training lay, for a policy that has a normaliser
-    with `scales` (`policies.normaliser`). Columns that are far outside are named.
+    with `scales` (`policies.normaliser`): one line a key, for its worst column. The numbers are
+    first made what the normaliser knows, by the policy's own `prepare`.
 
-    A policy that makes its numbers relative first knows the range of those only; its `prepared`
-    window is looked at, where it offers one, else such keys are left out.
+    A line that does not fit is a warning: a robot may well start outside of what was shown.
     """
     scales: Mapping[str, Any] = getattr(getattr(policy, "normaliser", None), "scales", {})
+    if not scales:
+        return []
+    seen = _prepared(window, policy)
     found = []
     for need in needs:
-        scale, values = scales.get(need.key), window.values.get(need.key)
+        scale, values = scales.get(need.key), seen.get(need.key)
         if scale is None or values is None or not hasattr(scale, "limit"):
             continue
         offset = np.asarray(scale.offset, dtype=np.float64)
-        if offset.shape != values.shape[1:]:
-            continue  # pictures, or another shape than what is live
-        found.append(_range(need, np.asarray(values, np.float64), offset, scale))
+        if offset.shape == values.shape[1:]:  # else pictures, which have one scale for all
+            found.append(_range(need, np.asarray(values, np.float64), offset, scale))
     return found
+
+
+def _prepared(window: Window, policy: object) -> Mapping[str, npt.NDArray[Any]]:
+    """The window's values as the policy's normaliser gets them, by key: (steps, ...)."""
+    prepare = getattr(policy, "prepare", None)
+    if prepare is None:
+        return window.values
+    import torch  # only policies of ours prepare, and they are of torch
+
+    batch = {key: torch.from_numpy(np.array(v))[None] for key, v in window.values.items()}
+    done = prepare(policy.config, batch)  # type: ignore[attr-defined]
+    return {key: np.asarray(tensor[0]) for key, tensor in done.items()}
 
 
 def _range(need: StreamNeed, values: FloatArray, offset: FloatArray, scale: Any) -> Check:
@@ -135,7 +150,19 @@ def _words(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in shape) or "one number"
 
 
+WARNINGS = ("normalisation",)
+"""What is told and does not keep a policy from driving."""
+
+
 def refused(checks: Iterable[Check]) -> str:
-    """What does not fit, as one sentence; "" if all does."""
-    bad = [f"{c.stream}: {c.what} {c.live}, needs {c.needed}" for c in checks if not c.fits]
-    return "; ".join(bad)
+    """What keeps the policy from driving, as one sentence; "" if nothing does."""
+    return _sentence(c for c in checks if not c.fits and c.what not in WARNINGS)
+
+
+def doubts(checks: Iterable[Check]) -> str:
+    """What does not fit and is no reason to refuse, as one sentence; "" if all does."""
+    return _sentence(c for c in checks if not c.fits and c.what in WARNINGS)
+
+
+def _sentence(checks: Iterable[Check]) -> str:
+    return "; ".join(f"{c.stream}: {c.what} {c.live}, needs {c.needed}" for c in checks)

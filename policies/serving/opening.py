@@ -3,7 +3,6 @@ describes a foreign server. Whatever would run code while it is loaded is refuse
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,21 +57,10 @@ def open_policy(path: str) -> Opened:
         place = place.parent
     if not (place / "policy.json").is_file():
         raise PolicyError(_foreign(place), next_step=_SERVE)
-    from policies.checkpoint import load
+    from policies.checkpoint import digest, load
 
     policy: Policy = load(place)
     return Opened(policy, getattr(policy, "name", place.name), digest(place))
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 over the description and the weights of a checkpoint, 16 hexadecimal digits."""
-    told = hashlib.sha256()
-    for name in ("policy.json", "weights.safetensors"):
-        path = folder / name
-        if path.is_file():
-            with path.open("rb") as file:
-                told.update(hashlib.file_digest(file, "sha256").digest())
-    return told.hexdigest()[:16]
 
 
 def _foreign(folder: Path) -> str:

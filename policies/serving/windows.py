@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from datasets.align import align, match_rows
 from datasets.reader import EpisodeStream
+from datasets.window_rows import instants
 from devices.clock import NS_PER_S
 from devices.errors import PolicyError, StreamError
 from devices.ring import RingReader
@@ -46,7 +47,7 @@ class LiveWindows:
             if need.rule == "interpolate":
                 age_ns = self._reader(need.stream).age_ns(now_ns)
                 now_ns -= max(0, age_ns or 0)
-        return self._filled(needs, now_ns, lambda need: instants(need, now_ns), instruction)
+        return self._filled(needs, now_ns, lambda need: _instants(need, now_ns), instruction)
 
     def touched(self, t0_ns: int, now_ns: int, rate_hz: float, instruction: str = "") -> Window:
         """What `react` sees: for each "chunk" need the rows at the times of the actions since
@@ -140,10 +141,10 @@ class LiveWindows:
         return reader
 
 
-def instants(need: StreamNeed, now_ns: int) -> Times:
+def _instants(need: StreamNeed, now_ns: int) -> Times:
     """When the rows of a window belong to, oldest first, shape (steps,) [ns, monotonic]."""
-    back = np.arange(need.steps - 1, -1, -1) * (NS_PER_S / need.rate_hz)
-    return now_ns - np.round(back).astype(np.int64)
+    found: Times = instants(need, np.array([now_ns], dtype=np.int64))[0]
+    return found
 
 
 def resized(picture: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

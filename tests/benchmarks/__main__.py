@@ -19,6 +19,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "views": (),
     "window": (),
     "markers": (),
+    "swap": (),
 }
 
 

@@ -23,6 +23,7 @@ from app.runtime.messages import (
     Restart,
     Shutdown,
     Stop,
+    StopChild,
 )
 from app.runtime.rundir import RunDir
 from app.runtime.supervisor import ChildSpec, Supervisor
@@ -146,9 +147,14 @@ def test_requests_and_events_of_the_supervisor(
         pid = supervisor.pid("station")
         assert b"Ok" in ask(Restart("station", {"scene": "peel", "seed": 7}))  # type: ignore[operator]
         step_until(supervisor, lambda: supervisor.pid("station") != pid)
-        command = Path(f"/proc/{supervisor.pid('station')}/cmdline").read_text()
-        assert '"scene": "peel", "seed": 7' in command
+        # The kernel shows the command line a moment after the process.
+        command = Path(f"/proc/{supervisor.pid('station')}/cmdline")
+        step_until(supervisor, lambda: '"scene": "peel", "seed": 7' in command.read_text())
         assert b"no process 'coffee'" in ask(Restart("coffee"))  # type: ignore[operator]
+        supervisor.wait_until_answers("station", PATIENCE_S)
+        assert b"station ends" in ask(StopChild("station"))  # type: ignore[operator]
+        step_until(supervisor, lambda: "station" not in supervisor.alive)
+        supervisor.start("station")
         os.kill(supervisor.pid("station"), signal.SIGKILL)
         heard: list[object] = []
         step_until(supervisor, lambda: bool(heard.extend(listener.poll()) or heard))

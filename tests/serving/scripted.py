@@ -15,7 +15,7 @@ from policies.serving.opening import Opened
 
 TOOL = "right_arm/T_world_tool"
 SPACE = ActionSpace(sides=("right",), rate_hz=24.0, horizon=24)
-NEED = StreamNeed(stream=TOOL, key="tool", shape=(7,), unit="m", frame="world", min_hz=50.0)
+NEED = StreamNeed(stream=TOOL, key="tool", shape=(7,), unit="m,wxyz", frame="world", min_hz=50.0)
 TOUCH = StreamNeed(
     stream="right_inner_pad/tactile", key="touch", shape=(7, 9, 3), span="chunk", rate_hz=24.0
 )

@@ -1,0 +1,83 @@
+"""A checkpoint of ours, from the trainer's format to a robot that it drives; and a folder that is
+watched while checkpoints appear in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.runtime.messages import PolicyWatch
+from app.runtime.policy_watch import newest_checkpoint
+from devices.errors import PolicyError
+from policies import checkpoint
+from policies.bc import BehaviourCloning
+from policies.contract import ActionSpace
+from policies.normaliser import Normaliser
+from policies.serving.opening import open_policy
+from tests.serving.real_run import RealRun
+from tests.serving.scripted import NEED
+
+SPACE = ActionSpace(sides=("right",), rate_hz=24.0, horizon=24)
+
+
+def saved(place: Path, seed: int = 0) -> None:
+    """A policy that learnt nothing: its actions lie in the middle of its workspace."""
+    low = torch.tensor([0.25, -0.25, 0.3, 0.02])
+    rows = low + 0.1 * torch.rand(200, SPACE.horizon, 4)
+    batch = {
+        "tool": torch.rand(200, NEED.steps, 7),
+        "actions": rows,
+        "mask": torch.ones(200, SPACE.horizon, dtype=torch.bool),
+        "weight": torch.ones(200),
+    }
+    torch.manual_seed(seed)
+    config = BehaviourCloning.configure([NEED], SPACE, width=32, layers=1)
+    modes = BehaviourCloning.modes(config)
+    policy = BehaviourCloning(config, Normaliser.fit([batch], modes))
+    checkpoint.save(place, policy)
+
+
+def test_it_opens_and_its_damage_is_named(tmp_path: Path) -> None:
+    saved(tmp_path / "best")
+    opened = open_policy(str(tmp_path / "best"))
+    assert len(opened.digest) == 64 and opened.policy.space == SPACE
+    assert open_policy(str(tmp_path / "best" / "policy.json")).digest == opened.digest
+    weights = tmp_path / "best" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(PolicyError, match="cut short"):
+        open_policy(str(tmp_path / "best"))
+
+
+def test_the_newest_best_is_found(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps({}))
+    saved(tmp_path / "last")
+    assert newest_checkpoint(tmp_path) is None, "a training has no best one yet"
+    saved(tmp_path / "best")
+    assert newest_checkpoint(tmp_path) == tmp_path / "best"
+
+
+def test_a_watched_training_drives_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps({}))
+    with RealRun(module="app.runtime.policy_worker") as run:
+        run.ask(PolicyWatch(str(tmp_path), use=True))
+        run.poll(0.5)
+        assert not run.session.policies
+        saved(tmp_path / "best")
+        run.until(lambda: "driving" in [s.phase for s in run.session.policies.values()])
+        first = next(iter(run.session.policies.values()))
+        run.poll(0.5)
+        assert run.moving()
+        time.sleep(0.05)
+        saved(tmp_path / "best", seed=1)
+        run.until(
+            lambda: any(
+                s.phase == "driving" and s.digest != first.digest
+                for s in run.session.policies.values()
+            )
+        )
+        assert np.isfinite(run.session.policies[first.slot].memory_mb)
