@@ -14,6 +14,7 @@ from app.ui.look import DARK, SIZES
 from app.ui.view3d import ar
 from app.ui.view3d.ar import Box, TouchView
 from app.ui.view3d.drag import Grip, Handles
+from app.ui.view3d.paths import GhostPath, paint_paths
 from app.ui.view3d.heat import heat_colour, heat_level, heat_table
 from app.ui.view3d.shot import Frame
 from app.ui.view3d.viewpoint import NEAR
@@ -47,6 +48,7 @@ class ArScene:
         grip: The part under the pointer or held.
         held: Whether the pointer holds it.
         driven: The hand that keys drive.
+        paths: Where a policy wants to go.
     """
 
     touch: TouchView = field(default_factory=TouchView)
@@ -58,6 +60,7 @@ class ArScene:
     grip: Grip | None = None
     held: bool = False
     driven: Side | None = None
+    paths: tuple[GhostPath, ...] = ()
 
 
 class ArPainter:
@@ -85,6 +88,9 @@ class ArPainter:
             for pad, forces in scene.touch.fields.items():
                 if pad in self._frame.pads and f"{pad}_pad/tactile" not in scene.touch.stale:
                     self._field(pad, scene, forces)
+        if "chunk" in scene.layers:
+            eye = self._frame.viewpoint
+            paint_paths(self._p, eye, scene.paths, self._width, self._height)
         if "force" in scene.layers:
             for side, wrench in scene.touch.wrench.items():
                 if f"{side}_arm/wrench" not in scene.touch.stale:
