@@ -187,9 +187,9 @@ class DrivenView(QWidget):
             self._start = None
             self.hands.forget_grips()
         # What a policy did with the jaws since is not what the hand asked for last.
-        if station.phase in ("homing", "estop", "stopped") or station.leader in SLOTS:
-            if not self.hands.engaged:
-                self.hands.forget_grips()
+        moved = station.phase in ("homing", "estop", "stopped")
+        if moved or (station.leader in SLOTS and not self.hands.engaged):
+            self.hands.forget_grips()
         if station.phase in ("estop", "stopped"):
             self.let_go_of_all()
         if (

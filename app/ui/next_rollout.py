@@ -30,10 +30,14 @@ def next_rollout(s: UiState) -> NextStep:
             return NextStep("Stopping…", "The episode is closed", "hourglass", None)
         case "judging" if s.done:
             hint = "The scene says that it is done; F says otherwise"
-            return NextStep("Success", hint, "check-circle", Intent("rollout_judge", "success"), "kept")
+            return NextStep(
+                "Success", hint, "check-circle", Intent("rollout_judge", "success"), "kept"
+            )
         case "judging":
             hint = "The scene says that it is not done; S says otherwise"
-            return NextStep("Failure", hint, "x-circle", Intent("rollout_judge", "failure"), "armed")
+            return NextStep(
+                "Failure", hint, "x-circle", Intent("rollout_judge", "failure"), "armed"
+            )
     return _idle(s)
 
 
@@ -50,4 +54,6 @@ def _idle(s: UiState) -> NextStep:
         return NextStep("Choose a dataset", hint, "folder-open", Intent("switch_dataset"))
     if not s.planned:
         return NextStep("Plan", "Takes the starts of the plan", "list-plus", Intent("rollout_plan"))
-    return NextStep("Reset", "Puts the scene to the next start", "target", Intent("rollout_begin"), "armed")
+    return NextStep(
+        "Reset", "Puts the scene to the next start", "target", Intent("rollout_begin"), "armed"
+    )

@@ -74,7 +74,9 @@ def predicted(session: SessionPort, now_ns: int) -> tuple[GhostPath, ...]:
 def space_of(status: PolicyStatus) -> ActionSpace | None:
     """What the rows of a policy's chunk mean; None before it has said so."""
     sides: tuple[Side, ...] = tuple(
-        side for side in ("left", "right") if side in status.sides  # type: ignore[misc]
+        side
+        for side in ("left", "right")
+        if side in status.sides  # type: ignore[misc]
     )
     if not sides or not np.isfinite(status.rate_hz) or status.horizon < 1:
         return None

@@ -14,8 +14,8 @@ from app.ui.look import DARK, SIZES
 from app.ui.view3d import ar
 from app.ui.view3d.ar import Box, TouchView
 from app.ui.view3d.drag import Grip, Handles
-from app.ui.view3d.paths import GhostPath, paint_paths
 from app.ui.view3d.heat import heat_colour, heat_level, heat_table
+from app.ui.view3d.paths import GhostPath, paint_paths
 from app.ui.view3d.shot import Frame
 from app.ui.view3d.viewpoint import NEAR
 from devices.leader import Side

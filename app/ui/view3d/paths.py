@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,7 +79,7 @@ def _faint(p: QPainter, eye: Viewpoint, path: GhostPath, width: float, height: f
     p.setPen(_pen(colour, 1.2))
     for sample in path.samples:
         seen = eye.project(sample[int(path.now) :], width, height)
-        p.drawLines(_lines(seen))
+        _draw(p, seen)
 
 
 def _one(p: QPainter, eye: Viewpoint, path: GhostPath, width: float, height: float) -> None:
@@ -88,16 +89,16 @@ def _one(p: QPainter, eye: Viewpoint, path: GhostPath, width: float, height: flo
     past = QColor(DARK.faint)
     past.setAlpha(120)
     p.setPen(_pen(past, 1.4))
-    p.drawLines(_lines(np.vstack([gone, here])))
+    _draw(p, np.vstack([gone, here]))
     ahead = np.vstack([here, seen[first + 1 :]])
     p.setPen(_pen(QColor(0, 0, 0, 120), 6.0))
-    p.drawLines(_lines(ahead))
+    _draw(p, ahead)
     for stroke in range(_STROKES):
         low = stroke * (len(ahead) - 1) // _STROKES
         high = (stroke + 1) * (len(ahead) - 1) // _STROKES
         if high > low:
             p.setPen(_pen(QColor(colour_at(path.side, (stroke + 0.5) / _STROKES)), 3.6))
-            p.drawLines(_lines(ahead[low : high + 1]))
+            _draw(p, ahead[low : high + 1])
     _mark(p, here, QColor(DARK.text), 5.0, filled=True)
     if path.acting is not None:
         hand = QColor(DARK.left_hand if path.side == "left" else DARK.right_hand)
@@ -116,13 +117,15 @@ def _mark(p: QPainter, at: FloatArray, colour: QColor, radius: float, *, filled:
         p.drawEllipse(point, radius, radius)
 
 
-def _lines(seen: FloatArray) -> list[QLineF]:
+def _draw(p: QPainter, seen: FloatArray) -> None:
     """Lines between neighbours that are both before the eye."""
-    return [
+    lines = [
         QLineF(a[0], a[1], b[0], b[1])
-        for a, b in zip(seen[:-1], seen[1:], strict=True)
+        for a, b in itertools.pairwise(seen)
         if a[2] >= NEAR and b[2] >= NEAR and np.isfinite(a).all() and np.isfinite(b).all()
     ]
+    if lines:
+        p.drawLines(*lines)
 
 
 def _pen(colour: QColor, width: float) -> QPen:
