@@ -42,6 +42,7 @@ from policies.training_run import (
 from policies.training_state import Averaged, Facts, load_state, restore, save_state
 
 _LOOK_S = 0.5
+_TELL_S = 0.25
 _RATE_MEMORY = 0.9
 _BEGIN_WINDOWS = 4096
 
@@ -60,6 +61,7 @@ class Trainer:
         self._say = say or (lambda status: None)
         self._stopping = threading.Event()
         self._status = folder.status()
+        self._told = 0.0
 
     def stop(self) -> None:
         """Ask it to save its state and end; from any thread or signal handler."""
@@ -110,8 +112,12 @@ class Trainer:
             torch.set_num_threads(threads)
 
     def _tell(self, phase: Phase, **changes: Any) -> Status:
+        before = self._status.phase
         self._status = msgspec.structs.replace(self._status, phase=phase, **changes)
-        self.folder.write_status(self._status)
+        # A small network reports many times a second; nobody looks that often.
+        if phase != before or time.monotonic() - self._told >= _TELL_S:
+            self.folder.write_status(self._status)
+            self._told = time.monotonic()
         self._say(self._status)
         return self._status
 

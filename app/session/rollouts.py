@@ -65,8 +65,10 @@ class Desk(Protocol):
     station: StationStatus | None
     recorder: RecorderStatus | None
     policies: dict[str, PolicyStatus]
-    events: Sequence[Event]
     events_seen: int
+
+    @property
+    def events(self) -> Sequence[Event]: ...
 
     def ask(self, request: Request, done: Callable[[Reply], None]) -> None: ...
 
@@ -175,6 +177,34 @@ class Rollouts:
         """Put starts at the end of the plan."""
         self.waiting = (*self.waiting, *starts)
 
+    def complete(self) -> int:
+        """Plan what one of two policies has tried in this scene (or is about to) and the other has
+        not, for a paired comparison. Returns how many starts that are."""
+        station = self._desk.station
+        ready = {
+            slot: (status.name, status.digest)
+            for slot, status in sorted(self._desk.policies.items())
+            if status.phase in ("ready", "driving", "holding")
+        }
+        if station is None or len(ready) < 2:
+            return 0
+        there: dict[str, set[tuple[str, int]]] = {slot: set() for slot in ready}
+        for trial in self.book or ():
+            for slot, known in ready.items():
+                if (trial.policy, trial.digest) == known and trial.scene == station.scene:
+                    there[slot].add((trial.perturb, trial.seed))
+        for start in self.waiting:
+            there.setdefault(start.slot, set()).add((start.perturb, start.seed))
+        every = sorted(set().union(*there.values()), key=lambda start: start[::-1])
+        missing = [
+            Attempt(slot, seed, perturb)
+            for perturb, seed in every
+            for slot in ready
+            if (perturb, seed) not in there[slot]
+        ]
+        self.add(missing)
+        return len(missing)
+
     def clear(self) -> None:
         """Forget the starts that are still to come."""
         self.waiting = ()
@@ -223,6 +253,15 @@ class Rollouts:
         """A person who took over gives the robot back to the policy."""
         if self.phase == "running" and self.now is not None:
             self._ask(PolicyUse(self.now.start.slot), lambda _: None)
+
+    def disturb(self, name: str) -> bool:
+        """The disturbance strikes now. A rollout that was planned without one is filed under it."""
+        if self.phase != "running" or self.now is None:
+            return self._refuse("No rollout runs")
+        start = self.now.start if self.now.start.perturb else replace(self.now.start, perturb=name)
+        self._change(start=start, perturbed_ns=self._clock.now_ns())
+        self._ask(Perturb(name), lambda _: None)
+        return True
 
     def tag(self, kind: str) -> None:
         """Something went wrong just now; the moment is kept."""

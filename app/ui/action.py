@@ -12,16 +12,35 @@ Place = Literal["collect", "library", "augment", "retrieve", "test"]
 PLACES: tuple[Place, ...] = get_args(Place)
 """The five places, in the order of the keys 1 to 5."""
 
-Context = Literal["everywhere", "collect", "view", "library", "player", "headset"]
+Context = Literal[
+    "everywhere",
+    "scene",
+    "hands",
+    "collect",
+    "view",
+    "library",
+    "player",
+    "headset",
+    "tabs",
+    "test",
+    "test_view",
+    "trials",
+]
 Kind = Literal["press", "hold", "toggle"]
 
 CONTEXT_CHAIN: dict[Context, tuple[Context, ...]] = {
     "everywhere": ("everywhere",),
-    "collect": ("collect", "everywhere"),
-    "view": ("view", "collect", "everywhere"),
+    "scene": ("scene", "everywhere"),
+    "hands": ("hands", "everywhere"),
+    "collect": ("collect", "scene", "everywhere"),
+    "view": ("view", "hands", "collect", "scene", "everywhere"),
     "library": ("library", "everywhere"),
     "player": ("player", "everywhere"),
     "headset": ("headset", "everywhere"),
+    "tabs": ("tabs", "everywhere"),
+    "test": ("test", "tabs", "scene", "everywhere"),
+    "test_view": ("test_view", "hands", "test", "tabs", "scene", "everywhere"),
+    "trials": ("trials", "tabs", "everywhere"),
 }
 """Which rows answer to a key in a context, nearest first. A key is unique along a chain."""
 
@@ -35,6 +54,10 @@ GROUPS = (
     "Library",
     "Playback",
     "Verdict",
+    "Policy",
+    "Rollout",
+    "Failure",
+    "Results",
     "Dataset",
     "Window",
 )
@@ -70,6 +93,14 @@ class UiState:
         capturing: What the headset posts is written to a file.
         axes: Which of x, y, z and the turns about them the tools follow.
         motion: Name of that choice, "" for a free one.
+        tab: The tab of Test that is shown: "run", "results" or "train".
+        rollout: Where the present rollout stands, as `app.session.rollouts.Phase`.
+        in_hand: What the policy in hand does: "driving", "held", "taken" over; "" without one.
+        ready: Slots whose policy can drive.
+        planned: Rollouts still to come.
+        done: The scene says that the task is done.
+        trial: A trial is selected in the results.
+        moments: It has failure tags whose moments are known.
     """
 
     place: Place = "collect"
@@ -97,6 +128,14 @@ class UiState:
     capturing: bool = False
     axes: Axes = (True, True, True, True, True, True)
     motion: str = "6dof"
+    tab: str = "run"
+    rollout: str = "idle"
+    in_hand: str = ""
+    ready: frozenset[str] = frozenset()
+    planned: int = 0
+    done: bool = False
+    trial: bool = False
+    moments: bool = False
 
     @property
     def context(self) -> Context:
@@ -106,6 +145,8 @@ class UiState:
             return "collect"
         if self.place == "library":
             return "player" if self.player else "library"
+        if self.place == "test":
+            return {"run": "test", "results": "trials"}.get(self.tab, "tabs")  # type: ignore[return-value]
         return "everywhere"
 
 

@@ -25,6 +25,7 @@ from app.ui.driving_keys import DRIVING
 from app.ui.headset_actions import headset_rows
 from app.ui.library_actions import library_rows
 from app.ui.next_step import next_step
+from app.ui.policy_actions import test_rows
 
 PLACE_TITLES: dict[Place, tuple[str, str, str]] = {
     "collect": ("Collect", "record", "Drive the robot and record demonstrations."),
@@ -44,6 +45,7 @@ def _rows() -> Iterator[Action]:
     yield from headset_rows()
     yield from _view()
     yield from library_rows()
+    yield from test_rows()
     yield from _dataset()
     yield from _window()
 
@@ -158,7 +160,8 @@ def _takes() -> Iterator[Action]:
 
 def _robot() -> Iterator[Action]:
     def row(id_: str, title: str, intent: Intent, **more: Any) -> Action:
-        return Action(id_, title, "Robot and scene", "collect", intent, **more)
+        context = more.pop("context", "scene")
+        return Action(id_, title, "Robot and scene", context, intent, **more)
 
     yield row(
         "robot.home",
@@ -202,6 +205,7 @@ def _robot() -> Iterator[Action]:
         "scene.perturb",
         "Disturb the scene…",
         Intent("perturb"),
+        context="collect",
         keys=("B",),
         icon="hand-pointing",
         choices="perturbations",
@@ -233,6 +237,7 @@ def _robot() -> Iterator[Action]:
         "leader.slower",
         "Drive slower",
         Intent("drive_scale", "down"),
+        context="collect",
         keys=("-",),
         icon="minus",
         hint="Halves how far the tool moves for a motion of the hand.",
@@ -242,6 +247,7 @@ def _robot() -> Iterator[Action]:
         "leader.faster",
         "Drive faster",
         Intent("drive_scale", "up"),
+        context="collect",
         keys=("=", "+"),
         icon="plus",
         hint="Doubles it, up to one to one and a half.",
@@ -284,7 +290,7 @@ def _driving() -> Iterator[Action]:
             key.id,
             key.title,
             "Driving",
-            "view",
+            "hands",
             Intent(key.intent, key.argument),
             keys=key.keys,
             kind=key.kind,
@@ -292,11 +298,28 @@ def _driving() -> Iterator[Action]:
             hint=key.hint,
             enabled=robot_moves,
         )
+    # In Test, Space and G hold the policy and give back to it.
+    grips: tuple[tuple[str, Context, tuple[str, ...]], ...] = (
+        ("drive.grip", "view", ("Space", "G")),
+        ("drive.grip_in_test", "test_view", ("C",)),
+    )
+    for id_, context, keys in grips:
+        yield Action(
+            id_,
+            "Close or open the gripper",
+            "Driving",
+            context,
+            Intent("grip", "toggle"),
+            keys=keys,
+            icon="hand-grabbing",
+            hint="Closes the gripper of the driven hand, or opens it.",
+            enabled=robot_moves,
+        )
     yield Action(
         "drive.leave",
         "Leave the 3-D view",
         "Driving",
-        "view",
+        "hands",
         Intent("next_panel"),
         keys=("F6",),
         icon="sign-out",
@@ -311,6 +334,7 @@ LAYERS = {
     "ghosts": ("Leader ghosts", "ghost", "Where the hands ask the tools to be."),
     "workspace": ("Workspace limits", "selection", "The box that the guard keeps the tools in."),
     "start": ("Start ghost", "stack", "The reference start of the scene, to reset it by."),
+    "chunk": ("Predicted chunk", "path", "Where the policy wants to go, and its other draws."),
 }
 """AR layers: title, icon, what one sees. The 3-D view draws a layer by its name."""
 
@@ -331,7 +355,7 @@ def _view() -> Iterator[Action]:
             f"view.{name}",
             f"View: {title.lower()}",
             "View",
-            "collect",
+            "scene",
             Intent("view", name),
             keys=(f"Alt+{number}",),
             icon="video-camera",
@@ -341,19 +365,20 @@ def _view() -> Iterator[Action]:
         "view.next",
         "Next view",
         "View",
-        "collect",
+        "scene",
         Intent("view", "next"),
         keys=("V",),
         icon="arrows-out-cardinal",
         hint="Goes through the presets of the 3-D camera.",
     )
     letters = {"field": "F", "force": "V", "contacts": "C", "ghosts": "G", "workspace": "W"}
+    letters["chunk"] = "K"
     for name, (title, icon, hint) in LAYERS.items():
         yield Action(
             f"layer.{name}",
             f"Show: {title.lower()}",
             "View",
-            "collect",
+            "scene",
             Intent("layer", name),
             keys=(f"Shift+{letters.get(name, 'O')}",),
             kind="toggle",
@@ -365,7 +390,7 @@ def _view() -> Iterator[Action]:
         "layer.all",
         "Show or hide all AR layers",
         "View",
-        "collect",
+        "scene",
         Intent("layer", "all"),
         keys=("Shift+A",),
         icon="eye",

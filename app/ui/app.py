@@ -31,6 +31,8 @@ from app.ui.place import PlaceWidget, SessionPort
 from app.ui.screenshots import Photographer
 from app.ui.settings import SettingsFile
 from app.ui.sounds import Sounds
+from app.ui.test.memory import MemoryFile
+from app.ui.test.place import TestPlace
 from app.ui.window import MainWindow
 
 log = logging.getLogger("teledeck.window")
@@ -88,10 +90,13 @@ def make_window(
         "library": LibraryPlace(session),
         "augment": ComingPlace("augment"),
         "retrieve": ComingPlace("retrieve"),
-        "test": ComingPlace("test"),
     }
+    memory = MemoryFile(None)
     if settings is None:
-        settings = SettingsFile(platformdirs.user_config_path("teledeck") / "window.toml")
+        home = platformdirs.user_config_path("teledeck")
+        settings = SettingsFile(home / "window.toml")
+        memory = MemoryFile(home / "test.json")
+    places["test"] = TestPlace(session, memory)
     folder = (cache or platformdirs.user_cache_path("teledeck")) / "sounds"
     return MainWindow(session, places, settings, Sounds(folder))
 

@@ -22,11 +22,6 @@ WORDS: dict[Place, tuple[str, str]] = {
         "from a large pile of recordings, ranked, with a threshold to slide and pieces to look at "
         "before they join a dataset.",
     ),
-    "test": (
-        "Run a policy and compare",
-        "Not built yet. Here you will let a trained policy drive, see why a tick was late, take "
-        "over with your hands, record the correction, and compare two policies blindly.",
-    ),
 }
 
 

@@ -19,12 +19,19 @@ from app.runtime.messages import (
     OpenDataset,
     Pause,
     Perturb,
+    PolicyDrop,
+    PolicyHold,
+    PolicyLoad,
+    PolicyStatus,
+    PolicyUse,
+    PolicyWatch,
     Refused,
     Reply,
     Request,
     ResetScene,
     Restart,
     RezeroTouch,
+    SetInstruction,
     Start,
     Stop,
     UseLeader,
@@ -78,6 +85,14 @@ class Commands:
             "restart_station": self._restart,
             "rezero_touch": lambda _: self._later(RezeroTouch()),
             "subtract_grasp": self._subtract_grasp,
+            "policy_ask_load": lambda path: self._later(PolicyLoad(path), f"Loading {path}"),
+            "policy_ask_watch": lambda path: self._later(PolicyWatch(path)),
+            "policy_ask_watch_use": lambda path: self._later(PolicyWatch(path, use=True)),
+            "policy_use": self._use_policy,
+            "policy_hold": self._hold_policy,
+            "policy_give_back": lambda _: self._give_back(),
+            "policy_drop": lambda slot: self._later(PolicyDrop(slot)),
+            "instruct": lambda text: self._later(SetInstruction(text), f"Told: {text}"),
             "take_arm": lambda _: self._later(Arm()),
             "take_start": self._start,
             "take_stop": lambda _: self._later(Stop()),
@@ -158,6 +173,26 @@ class Commands:
         if isinstance(seed, int) and not self._ask(ResetScene(seed)):
             return False
         return self._ask(UseLeader("replay", episode=str(path)), "The episode drives the robot")
+
+    # ------------------------------------------------------------------------------- policies
+    def _in_hand(self) -> PolicyStatus | None:
+        found = self._session.policies.values()
+        return next((one for one in found if one.phase in ("driving", "holding")), None)
+
+    def _use_policy(self, slot: str) -> None:
+        self._later(PolicyUse(slot))
+
+    def _hold_policy(self, which: str) -> None:
+        station, one = self._session.station, self._in_hand()
+        driven = station is not None and one is not None and station.leader == one.slot
+        # Held by a person or for a reason of its own: only the first is let go by the same key.
+        held = driven and one is not None and one.phase == "holding"
+        self._later(PolicyHold(on=not held if which == "toggle" else which == "on"))
+
+    def _give_back(self) -> None:
+        one = self._in_hand()
+        if one is not None:
+            self._later(PolicyUse(one.slot))
 
     # ------------------------------------------------------------------------------- the take
     def _start(self, _: str) -> None:

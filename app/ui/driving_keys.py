@@ -63,16 +63,6 @@ DRIVING: tuple[DrivingKey, ...] = (
         for name, title, key, axis in _TURNS
     ),
     DrivingKey(
-        "drive.grip",
-        "Close or open the gripper",
-        "grip",
-        "toggle",
-        ("Space", "G"),
-        "press",
-        "hand-grabbing",
-        "Closes the gripper of the driven hand, or opens it.",
-    ),
-    DrivingKey(
         "drive.close",
         "Close the gripper by degrees",
         "drive",

@@ -13,11 +13,17 @@ from app.ui.widgets import Button, Keycap, SectionTitle, Text, set_look
 
 CONTEXT_WORDS: dict[Context, str] = {
     "everywhere": "everywhere",
+    "scene": "Collect and Test",
+    "hands": "every 3-D view that one can drive in",
     "collect": "Collect",
-    "view": "the 3-D view",
+    "view": "the 3-D view of Collect",
     "library": "the Library",
     "player": "an open episode",
     "headset": "the headset page",
+    "tabs": "every tab of Test",
+    "test": "Test",
+    "test_view": "the 3-D view of Test",
+    "trials": "the results of Test",
 }
 
 
@@ -46,7 +52,8 @@ class HelpOverlay(Overlay):
 
     def open_for(self, state: UiState) -> None:
         """Show the keys that work in the context of `state`."""
-        context: Context = "view" if state.context == "collect" else state.context
+        nearer: dict[Context, Context] = {"collect": "view", "test": "test_view"}
+        context = nearer.get(state.context, state.context)
         self._title.setText(f"Keys in {CONTEXT_WORDS[state.context]}")
         rows = [a for a in ACTIONS if a.keys and a.context in CONTEXT_CHAIN[context]]
         page = QWidget()

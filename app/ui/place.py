@@ -22,6 +22,7 @@ from app.runtime.messages import (
     TouchStatus,
 )
 from app.ui.action import Context, Intent, UiState
+from app.ui.state import Mood
 from devices.leader import LeaderInput
 from devices.ring import Drained
 from devices.stream import Sample
@@ -98,12 +99,19 @@ class PlaceWidget(QWidget):
         """`state` with what only this place knows: selection, playback, undo."""
         return state
 
+    def mood(self, mood: Mood) -> Mood:
+        """`mood` of the window, or what this place must show instead."""
+        return mood
+
     def covered(self) -> bool:
         """Whether a sheet of this place has the keyboard."""
         return False
 
     def uncover(self) -> None:
         """Close such a sheet."""
+
+    def open_moment(self, uid: str, seconds: float) -> None:
+        """Show an episode some seconds after the policy began to drive; the Library does."""
 
     def dataset_changed(self) -> None:
         """Another dataset was opened."""

@@ -24,6 +24,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
     "touch": (),
     "swap": (),
     "policies": ("--seconds", "3"),
+    "reading": (),
+    "training": ("--rounds", "3", "--steps", "800"),
 }
 
 

@@ -21,16 +21,22 @@ from app.runtime.messages import (
     HeadsetStatus,
     Keep,
     LoopBudget,
+    NeedCheck,
     Ok,
     OpenDataset,
     Pause,
+    PolicyDrop,
+    PolicyHold,
+    PolicyLoad,
     PolicyStatus,
+    PolicyUse,
     RecorderStatus,
     Refused,
     Reply,
     Request,
     ResetScene,
     Restart,
+    SetInstruction,
     Start,
     StationStatus,
     Stop,
@@ -94,6 +100,36 @@ def recorder(**changes: Any) -> RecorderStatus:
     return msgspec.structs.replace(made, **changes)
 
 
+def policy(slot: str, **changes: Any) -> PolicyStatus:
+    made = PolicyStatus(
+        t_ns=0,
+        slot=slot,
+        path=f"/runs/{slot}/best",
+        name="rdp" if slot == "policy_a" else "diffusion",
+        digest=("a" if slot == "policy_a" else "b") * 64,
+        phase="ready",
+        text="",
+        checks=(
+            NeedCheck("right_arm/wrench", "rate", "at least 60 Hz", "125 Hz", True),
+            NeedCheck("front/rgb", "shape", "96 x 96 x 3", "480 x 640 x 3, made to fit", True),
+        ),
+        infer_p50_ms=41.0,
+        infer_p95_ms=52.0,
+        infer_p99_ms=66.0,
+        react_p99_ms=3.1,
+        observation_age_ms=14.0,
+        queue=19,
+        misses=2,
+        uncertainty=0.21,
+        memory_mb=412.0,
+        sides=("right",),
+        rate_hz=24.0,
+        horizon=24,
+        reacts=True,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
 class FakeSession:
     """Behaves as `app.session.session.Session` towards a window."""
 
@@ -121,6 +157,19 @@ class FakeSession:
 
     def latest(self, stream: str) -> Sample | None:
         return self.samples.get(stream)
+
+    def set_policy(self, slot: str, **changes: Any) -> None:
+        self.policies[slot] = msgspec.structs.replace(
+            self.policies.get(slot) or policy(slot), **changes
+        )
+
+    def take_over(self) -> None:
+        """What the station tells when a hand has taken the robot from the policy."""
+        for slot, status in self.policies.items():
+            if status.phase == "driving":
+                self.set_policy(slot, phase="holding", text="A human drives; give back to go on.")
+        self.set_station(leader="window", phase="driving")
+        self.happen(Event(0, "takeover", "mouse takes over", {"who": "mouse"}))
 
     def since(self, stream: str, t_ns: int) -> Drained | None:
         return None
@@ -172,6 +221,21 @@ class FakeSession:
                 self.station = station(scene=scene)
             case OpenDataset(path=path, task=task, target=target):
                 self.set_recorder(dataset=path, task=task, target=target)
+            case PolicyLoad(path=path):
+                slot = "policy_b" if "policy_a" in self.policies else "policy_a"
+                self.policies[slot] = policy(slot, path=path)
+            case PolicyUse(slot=slot):
+                for other in self.policies:
+                    self.set_policy(other, phase="driving" if other == slot else "ready")
+                self.set_station(leader=slot or "window", phase="driving" if slot else "holding")
+            case PolicyHold(on=on):
+                for slot, status in self.policies.items():
+                    if status.phase in ("driving", "holding"):
+                        self.set_policy(slot, phase="holding" if on else "driving")
+            case PolicyDrop(slot=slot):
+                self.policies.pop(slot, None)
+            case SetInstruction(text=text):
+                self.set_station(instruction=text)
             case Arm():
                 self.set_recorder(state="armed")
             case Start(task=_, practice=practice):

@@ -164,12 +164,12 @@ def test_touch_that_stopped_coming_is_not_shown_as_nothing(
     place: CollectPlace, session: LiveSession
 ) -> None:
     frame(place, session)
-    assert place._facts is not None
-    now = place._readings.touch(session.clock.now_ns(), place._facts.parts)
-    assert set(now.pads) == set(place._facts.parts.pad_site)
+    assert place.driven.facts is not None
+    now = place.driven.readings.touch(session.clock.now_ns(), place.driven.facts.parts)
+    assert set(now.pads) == set(place.driven.facts.parts.pad_site)
     assert not now.stale
     session.clock.advance_s(1.0)
-    later = place._readings.touch(session.clock.now_ns(), place._facts.parts)
+    later = place.driven.readings.touch(session.clock.now_ns(), place.driven.facts.parts)
     assert not later.pads and not later.wrench
     assert "left_inner_pad/deformation" in later.stale
 
@@ -178,10 +178,10 @@ def test_a_camera_that_stopped_is_told(place: CollectPlace, session: LiveSession
     session.tell("front/rgb", np.full((48, 64, 3), 90, dtype=np.uint8))
     tile = place.cameras["front"]
     now = session.clock.now_ns()
-    tile.show_picture(place._readings.picture("front", now), 30.0)
+    tile.show_picture(place.driven.readings.picture("front", now), 30.0)
     fresh = tile.grab().toImage()
     session.clock.advance_s(3.0)
-    tile.show_picture(place._readings.picture("front", session.clock.now_ns()), 30.0)
+    tile.show_picture(place.driven.readings.picture("front", session.clock.now_ns()), 30.0)
     assert tile.grab().toImage() != fresh
 
 

@@ -23,6 +23,7 @@ from app.ui.action import PLACES, Intent, Place
 from app.ui.coming import ComingPlace
 from app.ui.library.place import LibraryPlace
 from app.ui.library.shelf import FILTERS, ORDERS, Counts, Shelf
+from app.ui.place import PlaceWidget
 from app.ui.settings import SettingsFile
 from app.ui.sounds import Sounds
 from app.ui.window import MainWindow
@@ -54,12 +55,12 @@ class Room:
         self.library = self.session.library = Library(Dataset.open(root))
         self.place = LibraryPlace(self.session, self.clock)
         places: dict[Place, LibraryPlace | ComingPlace] = {
-            place: ComingPlace(place) for place in PLACES[2:]
+            place: ComingPlace(place) for place in PLACES[2:4]
         }
-        collect = ComingPlace("test")
+        collect, other = PlaceWidget(), PlaceWidget()
         self.window = MainWindow(
             self.session,
-            {**places, "collect": collect, "library": self.place},
+            {**places, "collect": collect, "library": self.place, "test": other},
             SettingsFile(None),
             Sounds(root / "cache" / "sounds"),
         )

@@ -53,8 +53,8 @@ class Desk:
     def __init__(self, qtbot: QtBot, folder: Path) -> None:
         self.session = FakeSession("/data/wipe")
         self.collect = Probe("view")
-        places: dict[Place, PlaceWidget] = {place: ComingPlace(place) for place in PLACES[2:]}
-        places |= {"collect": self.collect, "library": Probe()}
+        places: dict[Place, PlaceWidget] = {place: ComingPlace(place) for place in PLACES[2:4]}
+        places |= {"collect": self.collect, "library": Probe(), "test": Probe()}
         self.settings = SettingsFile(folder / "window.toml")
         self.window = MainWindow(self.session, places, self.settings, Sounds(folder / "sounds"))
         qtbot.addWidget(self.window)

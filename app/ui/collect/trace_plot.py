@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
+from PyQt6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from app.ui import look
@@ -31,7 +31,7 @@ class Line:
 
 
 class TracePlot(QWidget):
-    """Shows `Line`s.
+    """Shows `Line`s. Emits `pointed(age)` [s] while the pointer is on it, `pointed(None)` after.
 
     Args:
         title: What is plotted.
@@ -39,6 +39,8 @@ class TracePlot(QWidget):
         top: The scale reaches at least this far; it grows with the data and says how far.
         digits: Decimals of the value shown.
     """
+
+    pointed = pyqtSignal(object)
 
     def __init__(
         self, title: str, unit: str, top: float, digits: int = 1, parent: QWidget | None = None
@@ -49,6 +51,8 @@ class TracePlot(QWidget):
         self._title, self._unit, self._top, self._digits = title, unit, top, digits
         self._lines: tuple[Line, ...] = ()
         self._band: tuple[float, float] | None = None
+        self._cursor: float | None = None
+        self.setMouseTracking(True)
         self.setAccessibleName(title)
 
     def sizeHint(self) -> QSize:
@@ -59,6 +63,19 @@ class TracePlot(QWidget):
         self._lines = tuple(lines)
         self._band = band
         self.update()
+
+    def show_cursor(self, age: float | None) -> None:
+        """Show the values at an age [s, negative is the past], None for those of now."""
+        if age != self._cursor:
+            self._cursor = age
+            self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None:
+            self.pointed.emit((event.position().x() / max(1, self.width()) - 1.0) * WINDOW_S)
+
+    def leaveEvent(self, event: QEvent | None) -> None:
+        self.pointed.emit(None)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
@@ -94,12 +111,18 @@ class TracePlot(QWidget):
                     QPolygonF([QPointF(x, y) for x, y in zip(xs, ys, strict=True)])
                 )
 
+        if self._cursor is not None:
+            x = area.right() + self._cursor / WINDOW_S * area.width()
+            painter.setPen(QPen(QColor(DARK.soft), 1))
+            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+
     def _values(self, painter: QPainter) -> None:
         """The values now, right-aligned, in the colours of their curves."""
         right = float(self.width())
         painter.setFont(look.font("strong"))
         for index, line in enumerate(reversed(self._lines)):
-            known = line.values[-6:][np.isfinite(line.values[-6:])]
+            near = line.values[self._near(line)]
+            known = near[np.isfinite(near)]
             text = f"{known[-1]:.{self._digits}f}" if len(known) else "–"
             if index == 0:
                 text += f" {self._unit}"
@@ -107,6 +130,13 @@ class TracePlot(QWidget):
             painter.setPen(QColor(line.colour))
             painter.drawText(QPointF(right - width, 13), text)
             right -= width + 12
+
+    def _near(self, line: Line) -> slice:
+        """The values that are told: the newest ones, or those at the cursor."""
+        if self._cursor is None or not len(line.ages):
+            return slice(-6, None)
+        at = int(np.searchsorted(line.ages, self._cursor))
+        return slice(max(0, at - 3), at + 1)
 
     @staticmethod
     def _y(area: QRectF, value: float, top: float) -> float:

@@ -25,11 +25,15 @@ _BUTTONS = (
 
 
 class ViewTools(QFrame):
-    """A column of small buttons made from the action table. Emits `intended(Intent)`."""
+    """A column of small buttons made from the action table. Emits `intended(Intent)`.
+
+    Args:
+        buttons: Ids of actions, "menu.view", "menu.layers", and "|" for a line.
+    """
 
     intended = pyqtSignal(object)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, buttons: tuple[str, ...] = _BUTTONS) -> None:
         super().__init__(parent)
         set_look(self, role="popover")
         column = QVBoxLayout(self)
@@ -37,7 +41,7 @@ class ViewTools(QFrame):
         column.setSpacing(2)
         self._buttons: dict[str, QToolButton] = {}
         self._layers: dict[str, QAction] = {}
-        for name in _BUTTONS:
+        for name in buttons:
             if name == "|":
                 column.addWidget(Line())
             elif name == "menu.view":

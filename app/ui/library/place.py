@@ -239,6 +239,12 @@ class LibraryPlace(PlaceWidget):
         self._pace.opened(self._clock.now_ns())
         self._show()
 
+    def open_moment(self, uid: str, seconds: float) -> None:
+        """Open an episode, paused some seconds after a policy began to drive in it."""
+        self._look(force=True)
+        self.player.open_at = seconds
+        self.open_episode(uid)
+
     def _close_episode(self) -> None:
         if self._open_uid:
             self._open_uid = ""

@@ -71,6 +71,7 @@ class Player(QWidget):
         self._shown: dict[str, int] = {}
         self._asked: dict[str, int] | None = None
         self._frame = 0
+        self.open_at: float | None = None  # [s] after a policy drives: where the next one opens
         self._dataset: Dataset | None = None
         self._stages = Stages()
         self.playback = Playback(clock, {})
@@ -192,7 +193,11 @@ class Player(QWidget):
         self.plots.show_episode(loaded.curves, self.playback.length_ns / NS_PER_S)
         self._set_stage(loaded)
         self._show_rows(loaded.first)
-        self.playback.play()
+        if self.open_at is None:
+            self.playback.play()
+        else:
+            seconds, self.open_at = self.open_at, None
+            self.seek(policy_began_ns(loaded) + round(seconds * NS_PER_S))
 
     def _set_stage(self, loaded: Loaded) -> None:
         source, parts, note = None, None, ""
@@ -355,3 +360,11 @@ def _shown_of(loaded: Loaded) -> list[str]:
         if what != "markers" and not newer:
             shown.append(name)
     return shown
+
+
+def policy_began_ns(loaded: Loaded) -> int:
+    """When a policy began to drive in an episode [ns]; its first instant where none did."""
+    for mark in loaded.marks:
+        if mark.kind == "leader" and mark.text.startswith("The policy "):
+            return mark.t_ns
+    return loaded.span_ns[0]

@@ -24,7 +24,7 @@ FORCE_M_PER_N = 0.008  # [m] of arrow for each newton at the wrist
 FORCE_MIN_N = 0.3  # below this a force is noise and no arrow is drawn
 FORCE_MAX_M = 0.30  # arrows are no longer than this
 
-LAYER_NAMES = ("field", "force", "contacts", "ghosts", "workspace", "start")
+LAYER_NAMES = ("field", "force", "contacts", "ghosts", "workspace", "start", "chunk")
 """AR layers by the names of the action table."""
 
 Band = tuple[float, float]

@@ -16,6 +16,7 @@ from app.ui.view3d import ar
 from app.ui.view3d.ar import Box, PadTouch, TouchView
 from app.ui.view3d.drag import Grip, Handles
 from app.ui.view3d.heat import heat_colour, heat_level, heat_table
+from app.ui.view3d.paths import GhostPath, paint_paths
 from app.ui.view3d.shot import Frame
 from app.ui.view3d.viewpoint import NEAR
 from devices.leader import Side
@@ -48,6 +49,7 @@ class ArScene:
         grip: The part under the pointer or held.
         held: Whether the pointer holds it.
         driven: The hand that keys drive.
+        paths: Where a policy wants to go.
     """
 
     touch: TouchView = field(default_factory=TouchView)
@@ -59,6 +61,7 @@ class ArScene:
     grip: Grip | None = None
     held: bool = False
     driven: Side | None = None
+    paths: tuple[GhostPath, ...] = ()
 
 
 class ArPainter:
@@ -86,6 +89,9 @@ class ArPainter:
             for pad, felt in scene.touch.pads.items():
                 if pad in self._frame.pads:
                     self._field(pad, scene, felt)
+        if "chunk" in scene.layers:
+            eye = self._frame.viewpoint
+            paint_paths(self._p, eye, scene.paths, self._width, self._height)
         if "force" in scene.layers:
             for side, wrench in scene.touch.wrench.items():
                 if f"{side}_arm/wrench" not in scene.touch.stale:

@@ -27,6 +27,7 @@ from app.ui.view3d.ar import Box, TouchView
 from app.ui.view3d.ar_painter import ArPainter, ArScene
 from app.ui.view3d.drag import Grip, Handles
 from app.ui.view3d.drawing_thread import DrawingThread
+from app.ui.view3d.paths import GhostPath
 from app.ui.view3d.shot import DrawingInfo, Frame, Ghost, RobotParts, Shot, StageSource
 from app.ui.view3d.viewpoint import PRESETS, Viewpoint
 from devices.leader import Side
@@ -125,6 +126,13 @@ class SceneView(QWidget):
         self._ar = replace(self._ar, touch=touch)
         if self.info.still:  # else the next picture brings it along
             self.update()
+
+    def set_paths(self, paths: tuple[GhostPath, ...]) -> None:
+        """Where a policy wants to go now; () for nowhere."""
+        if paths or self._ar.paths:
+            self._ar = replace(self._ar, paths=paths)
+            if self.info.still:
+                self.update()
 
     def set_boxes(self, boxes: Mapping[Side, Box]) -> None:
         """The workspace of each arm."""

@@ -1,0 +1,1 @@
+"""The Test place: let policies drive, take over, judge, compare."""

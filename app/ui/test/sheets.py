@@ -1,0 +1,211 @@
+"""Small forms of Test: which policy, which training to watch, why excluded, where results go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.ui.look import SIZES
+from app.ui.sheets import Sheet
+from app.ui.widgets import Button, SectionTitle
+
+REASONS = ("the scene was not reset", "I was in the way", "the wrong policy", "hardware fault")
+
+
+class PathSheet(Sheet):
+    """A folder, typed, chosen, or one of those used before."""
+
+    def __init__(self, parent: QWidget, title: str, button: str, before: str) -> None:
+        super().__init__(parent, title, button, width=680)
+        self.path = QLineEdit()
+        row = QHBoxLayout()
+        row.setSpacing(SIZES.unit)
+        row.addWidget(self.path, 1)
+        browse = Button("Browse…", icon="folder-open")
+        browse.clicked.connect(self._browse)
+        row.addWidget(browse)
+        self.form.addRow(SectionTitle("Folder"), row)
+        self.path.returnPressed.connect(self._finish)
+        self.path.textChanged.connect(self._check)
+        self.before = QListWidget()
+        self.before.setMaximumHeight(168)
+        self.before.setAccessibleName(before)
+        self.before.currentTextChanged.connect(self.path.setText)
+        self.before.itemActivated.connect(lambda _: self._finish())
+        self._before_title = SectionTitle(before)
+        column = QVBoxLayout()
+        column.setSpacing(SIZES.hair)
+        column.addWidget(self._before_title)
+        column.addWidget(self.before)
+        self.body.insertLayout(2, column)
+
+    def first_focus(self) -> QWidget:
+        return self.path
+
+    def open_for(self, path: str, before: tuple[str, ...]) -> None:
+        """Ask, beginning with `path`; `before` are those used before, newest first."""
+        self.before.blockSignals(True)
+        self.before.clear()
+        self.before.addItems(before)
+        self.before.setCurrentRow(-1)
+        self.before.blockSignals(False)
+        self.before.setVisible(bool(before))
+        self._before_title.setVisible(bool(before))
+        self.path.setText(path)
+        self._check()
+        self.open()
+        self.path.selectAll()
+
+    def given(self) -> str:
+        """What was typed; a folder as an absolute path."""
+        text = self.path.text().strip()
+        return text if "://" in text or not text else str(Path(text).expanduser().absolute())
+
+    def _browse(self) -> None:
+        # Qt's own dialog: a native one would take the keyboard, and Escape with it.
+        start = Path(self.given() or Path.home())
+        while not start.is_dir():
+            start = start.parent
+        chosen = QFileDialog.getExistingDirectory(
+            self,
+            self.title.text(),
+            str(start),
+            QFileDialog.Option.ShowDirsOnly | QFileDialog.Option.DontUseNativeDialog,
+        )
+        if chosen:
+            self.path.setText(chosen)
+        self.path.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _check(self) -> None:
+        raise NotImplementedError
+
+
+class PolicySheet(PathSheet):
+    """A checkpoint or a server. Emits `decided(path)`."""
+
+    decided = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "Load a policy", "Load", "Used before")
+        self.path.setPlaceholderText("/home/you/runs/wipe/best, or ws://localhost:8000")
+
+    def finish(self) -> None:
+        self.dismiss()
+        self.decided.emit(self.given())
+
+    def _check(self) -> None:
+        given = self.given()
+        if not given:
+            self.say(
+                "Type the folder of a checkpoint, or a server's address.", None, possible=False
+            )
+        elif "://" in given:
+            self.say("A policy server; it runs in its own environment.", "kept", possible=True)
+        elif (Path(given) / "policy.json").is_file():
+            self.say(
+                "A checkpoint. What drives now goes on until it is ready.", "kept", possible=True
+            )
+        elif not Path(given).is_dir():
+            self.say("There is no such folder.", "fault", possible=False)
+        else:
+            text = "There is no policy.json in this folder. Choose the folder of one checkpoint."
+            self.say(text, "armed", possible=False)
+
+
+class WatchSheet(PathSheet):
+    """A training to follow. Emits `decided(path, use)`; an empty path ends the watching."""
+
+    decided = pyqtSignal(str, bool)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "Watch a training", "Watch", "Used before")
+        self.path.setPlaceholderText("/home/you/runs/wipe")
+        self.use = QCheckBox("Let each new best checkpoint drive as soon as it is ready")
+        self.form.addRow(self.use)
+        stop = Button("Watch nothing", kind="quiet")
+        stop.clicked.connect(self._stop)
+        self.form.addRow(stop)
+
+    def finish(self) -> None:
+        self.dismiss()
+        self.decided.emit(self.given(), self.use.isChecked())
+
+    def _stop(self) -> None:
+        self.dismiss()
+        self.decided.emit("", False)
+
+    def _check(self) -> None:
+        given = self.given()
+        there = bool(given) and Path(given).is_dir()
+        text = "Each new best checkpoint in it is loaded into the slot that does not drive."
+        self.say(text if there else "Choose the folder of a training.", None, possible=there)
+
+
+class ResultsSheet(PathSheet):
+    """Where trials go and are read from. Emits `decided(path)`."""
+
+    decided = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "Folder of results", "Use", "Used before")
+
+    def finish(self) -> None:
+        self.dismiss()
+        self.decided.emit(self.given())
+
+    def _check(self) -> None:
+        given = self.given()
+        if not given:
+            self.say("Type a folder, or browse for one.", None, possible=False)
+        elif (Path(given) / "trials.jsonl").is_file():
+            self.say("There is a book of trials; new ones are added to it.", "kept", possible=True)
+        else:
+            self.say("A new book of trials will be made there.", None, possible=True)
+
+
+class ReasonSheet(Sheet):
+    """Why a trial counts nowhere. Emits `decided(reason)`."""
+
+    decided = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, "Why is it excluded?", "Exclude")
+        self.field = QLineEdit()
+        self.field.setPlaceholderText("It stays in the book with this reason, and counts nowhere")
+        self.add_field("Reason", self.field)
+        row = QHBoxLayout()
+        row.setSpacing(SIZES.unit)
+        for reason in REASONS:
+            button = Button(reason.capitalize(), kind="plain")
+            button.clicked.connect(lambda _, reason=reason: self.field.setText(reason))
+            row.addWidget(button)
+        row.addStretch()
+        self.body.insertLayout(2, row)
+        self.field.textChanged.connect(self._check)
+
+    def first_focus(self) -> QWidget:
+        return self.field
+
+    def open_for(self, about: str) -> None:
+        """Ask about a trial, named in a few words."""
+        self.field.clear()
+        self._about = about
+        self._check()
+        self.open()
+
+    def finish(self) -> None:
+        self.dismiss()
+        self.decided.emit(self.field.text().strip())
+
+    def _check(self) -> None:
+        self.say(self._about, None, possible=bool(self.field.text().strip()))

@@ -1,0 +1,210 @@
+"""The two tables of the results: cells with their intervals, and single trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QRectF, QSize, Qt
+from PyQt6.QtGui import QColor, QPainter
+from PyQt6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from app.ui import look
+from app.ui.look import DARK, SIZES
+from policies.evaluation.trials import Cell, Trial
+
+VERDICT_COLOURS = {"success": DARK.kept, "failure": DARK.recording, "excluded": DARK.faint}
+VERDICT_SIGNS = {"success": "✓ success", "failure": "✗ failure", "excluded": "– excluded"}
+INTERVAL = Qt.ItemDataRole.UserRole
+
+CELL_COLUMNS = ("Policy", "Digest", "Scene", "Disturbed", "n", "Rate", "95 %", "Score", "Excluded")
+TRIAL_COLUMNS = (
+    "When",
+    "Policy",
+    "Scene",
+    "Disturbed",
+    "Start",
+    "Verdict",
+    "Score",
+    "Time",
+    "Taken over",
+    "Tags and remarks",
+    "By",
+)
+_RIGHT = {"n", "Rate", "Score", "Excluded", "Start", "Time", "Taken over"}
+
+
+class _Model(QAbstractTableModel):
+    """Rows of one kind; subclasses say what stands in a cell."""
+
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.rows: Sequence[object] = ()
+
+    def show(self, rows: Sequence[object]) -> None:
+        self.beginResetModel()
+        self.rows = rows
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return len(self.rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        return len(self.columns)
+
+    def headerData(
+        self, section: int, side: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> object:
+        if side == Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return self.columns[section]
+            if role == Qt.ItemDataRole.TextAlignmentRole:
+                return _align(self.columns[section])
+        return None
+
+
+class CellModel(_Model):
+    columns = CELL_COLUMNS
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        cell, column = self.rows[index.row()], CELL_COLUMNS[index.column()]
+        assert isinstance(cell, Cell)
+        if role == INTERVAL and column == "95 %":
+            return (*cell.interval, cell.rate if cell.trials else None)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _align(column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            low, high = cell.interval
+            return (
+                f"{cell.policy} {cell.digest}\n{cell.successes} of {cell.trials} succeeded\n"
+                f"95 % interval of the rate (Wilson): {low:.2f} ... {high:.2f}"
+            )
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        return {
+            "Policy": cell.policy,
+            "Digest": cell.digest[:8],
+            "Scene": cell.scene,
+            "Disturbed": cell.perturb.replace("_", " ") or "no",
+            "n": str(cell.trials),
+            "Rate": f"{cell.rate:.0%}" if cell.trials else "–",
+            "95 %": "",
+            "Score": f"{100 * cell.score:.0f}" if cell.trials else "–",
+            "Excluded": str(cell.excluded or ""),
+        }[column]
+
+
+class TrialModel(_Model):
+    columns = TRIAL_COLUMNS
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        trial, column = self.rows[index.row()], TRIAL_COLUMNS[index.column()]
+        assert isinstance(trial, Trial)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _align(column)
+        if role == Qt.ItemDataRole.ForegroundRole and column == "Verdict":
+            return QColor(VERDICT_COLOURS[trial.verdict])
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return (
+                f"{trial.policy} {trial.digest}\nepisode {trial.uid or 'not kept'}\n{trial.reason}"
+            )
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        return {
+            "When": trial.made.replace("T", " ")[5:16],
+            "Policy": trial.policy,
+            "Scene": trial.scene,
+            "Disturbed": trial.perturb.replace("_", " ") or "no",
+            "Start": str(trial.seed),
+            "Verdict": VERDICT_SIGNS[trial.verdict],
+            "Score": f"{100 * trial.score:.0f}",
+            "Time": f"{trial.seconds:.1f} s",
+            "Taken over": str(trial.takeovers or ""),
+            "Tags and remarks": remarks(trial),
+            "By": trial.by,
+        }[column]
+
+
+def remarks(trial: Trial) -> str:
+    """Tags with their moments, then the reason."""
+    tags = [kind if at is None else f"{kind} {at:.1f} s" for kind, at in trial.tags]
+    return "  ·  ".join([*tags, *([trial.reason] if trial.reason else [])])
+
+
+class IntervalBar(QStyledItemDelegate):
+    """Paints a rate and its interval on a scale from 0 to 1."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        return QSize(180, 30)
+
+    def paint(
+        self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
+        found = index.data(INTERVAL)
+        if painter is None or not isinstance(found, tuple):
+            super().paint(painter, option, index)
+            return
+        low, high, rate = found
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, QColor(DARK.accent_wash))
+        box = QRectF(option.rect).adjusted(10, 0, -10, 0)
+        middle = box.center().y()
+        painter.setBrush(QColor(DARK.lifted))
+        painter.drawRoundedRect(QRectF(box.left(), middle - 2, box.width(), 4), 2, 2)
+        if rate is not None:
+            left = box.left() + low * box.width()
+            span = QRectF(left, middle - 5, (high - low) * box.width(), 10)
+            painter.setBrush(QColor(look.blend(DARK.accent, DARK.panel, 0.45)))
+            painter.drawRoundedRect(span, 5, 5)
+            painter.setBrush(QColor(DARK.text))
+            at = box.left() + rate * box.width()
+            painter.drawRoundedRect(QRectF(at - 2, middle - 9, 4, 18), 2, 2)
+        painter.restore()
+
+
+def make_table(model: _Model, name: str) -> QTableView:
+    """A table of whole rows, in the look of the window."""
+    table = QTableView()
+    table.setModel(model)
+    table.setAccessibleName(name)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    table.setShowGrid(False)
+    table.setTabKeyNavigation(False)
+    table.setWordWrap(False)
+    rows, head = table.verticalHeader(), table.horizontalHeader()
+    assert rows is not None and head is not None
+    rows.hide()
+    rows.setDefaultSectionSize(SIZES.control)
+    head.setHighlightSections(False)
+    head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+    head.setStretchLastSection(False)
+    head.setFont(look.font("caption"))
+    return table
+
+
+def share_width(table: QTableView, shares: Sequence[int], width: int) -> None:
+    """Give each column its share of the width."""
+    total = sum(shares)
+    for column, share in enumerate(shares):
+        table.setColumnWidth(column, width * share // total)
+
+
+def _align(column: str) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _RIGHT else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter

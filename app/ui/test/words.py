@@ -1,0 +1,108 @@
+"""Policies and who drives, in the words and colours of the screen. No Qt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from app.runtime.messages import SLOTS, NeedCheck, PolicyStatus, StationStatus
+from app.ui.look import Tone
+
+LETTERS = dict(zip(SLOTS, "AB", strict=True))
+DEVICES = {"window": "mouse and keys", "mouse": "mouse and keys", "scripted": "script"}
+
+PHASES: dict[str, tuple[str, Tone | None]] = {
+    "empty": ("Empty", None),
+    "starting": ("Starting…", "armed"),
+    "loading": ("Loading…", "armed"),
+    "checking": ("Checking…", "armed"),
+    "warming": ("Warming up…", "armed"),
+    "ready": ("Ready", "kept"),
+    "driving": ("Drives", "kept"),
+    "holding": ("Holds", "paused"),
+    "failed": ("Failed", "fault"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who drives.
+
+    Attributes:
+        text: "Policy A", "You", "Nobody".
+        note: With what, or why not.
+        tone: Colour of it.
+        icon: Shape of it; colour is never the only sign.
+        hand: What the policy in hand does: "driving", "held", "taken", or "".
+        slot: The policy in hand, or "".
+    """
+
+    text: str
+    note: str
+    tone: Tone | None
+    icon: str
+    hand: str = ""
+    slot: str = ""
+
+
+def who_drives(
+    station: StationStatus | None, policies: dict[str, PolicyStatus], touching: bool = False
+) -> Who:
+    """Who drives now.
+
+    Args:
+        station: The newest status.
+        policies: Of each slot.
+        touching: Mouse or keys hold a hand: a takeover that the station has not told of yet.
+    """
+    if station is None or station.phase == "stopped":
+        return Who("Nobody", "the robot is not running", "fault", "power")
+    if station.phase == "estop":
+        return Who("Nobody", "emergency stop", "fault", "hand-palm")
+    mine = next(
+        (
+            s
+            for s in policies.values()
+            if s.phase in ("driving", "holding") or s.slot == station.leader
+        ),
+        None,
+    )
+    if mine is None:
+        if station.phase == "driving":
+            device = DEVICES.get(station.leader, station.leader)
+            return Who("You", device, "armed", "hand-grabbing")
+        return Who("Nobody", "let a policy drive, or take a gripper", None, "circle")
+    letter = LETTERS.get(mine.slot, mine.slot)  # type: ignore[call-overload]
+    if station.leader not in SLOTS or touching:
+        device = DEVICES.get(station.leader, station.leader) if not touching else "mouse and keys"
+        note = f"{device}  ·  G gives back to {letter}"
+        return Who("You", note, "armed", "hand-grabbing", "taken", mine.slot)
+    if station.phase == "homing":
+        return Who("Going home", f"policy {letter} waits", "paused", "house", "held", mine.slot)
+    if mine.phase == "holding":
+        note = mine.text if mine.text.startswith("Holds:") else "Space lets it go on"
+        return Who(f"{letter} holds", note, "paused", "pause-circle", "held", mine.slot)
+    return Who(f"Policy {letter}", mine.name, "kept", "robot", "driving", mine.slot)
+
+
+def number(value: float, unit: str = "ms") -> str:
+    """A reading that may be unknown: "12 ms", "0.8 ms", "–"."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:.0f}" if abs(value) >= 10 else f"{value:.1f}"
+    return f"{text} {unit}".strip()
+
+
+def sorted_checks(checks: tuple[NeedCheck, ...]) -> tuple[NeedCheck, ...]:
+    """Misfits first; otherwise as they came."""
+    return tuple(sorted(checks, key=lambda check: check.fits))
+
+
+def check_words(checks: tuple[NeedCheck, ...]) -> tuple[str, Tone | None]:
+    """The table in one line."""
+    bad = sum(not check.fits for check in checks)
+    if not checks:
+        return "Not compared yet", None
+    if not bad:
+        return f"All {len(checks)} checks fit", None
+    return f"{bad} of {len(checks)} checks do not fit", "fault"
