@@ -131,12 +131,12 @@ def _takes() -> Iterator[Action]:
         "take.keep_last",
         "Keep the last 30 s",
         "Take",
-        "everywhere",
+        "scene",
         Intent("keep_last"),
-        keys=("Ctrl+L",),
+        keys=("Ctrl+B",),
         icon="clock-counter-clockwise",
         hint="Makes an episode of what the policy just did, although no take ran.",
-        enabled=lambda s: s.dataset and s.place in ("collect", "test") and not take_runs(s),
+        enabled=lambda s: s.dataset and not take_runs(s),
     )
     yield row(
         "take.practice",
