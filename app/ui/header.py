@@ -170,6 +170,8 @@ class Header(QWidget):
 
 
 LEADER_WORDS = {
+    "policy_a": "Policy A",
+    "policy_b": "Policy B",
     "window": "Mouse and keyboard",
     "gamepad": "Gamepad",
     "scripted": "Scripted operator",
