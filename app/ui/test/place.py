@@ -174,6 +174,8 @@ class TestPlace(PlaceWidget):
         """A takeover shows on the whole window, except where something worse does."""
         if self._who.hand == "taken" and mood.tone != "fault":
             return Mood("armed", f"You drive  ·  {mood.word}", self._who.note)
+        if self.rollouts.phase == "judging" and mood.tone == "paused":
+            return Mood("paused", "How did it go?", "S success, F failure, X excluded")
         return mood
 
     def tick(self) -> None:
@@ -363,7 +365,6 @@ class TestPlace(PlaceWidget):
 
     def _tag(self, kind: str) -> None:
         self.rollouts.tag(kind)
-        self.said.emit(f"{kind.capitalize()}: marked")
 
     # -------------------------------------------------------------------------------- results
     def use_results(self, folder: str) -> None:
