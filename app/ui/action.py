@@ -12,7 +12,7 @@ Place = Literal["collect", "library", "augment", "retrieve", "test"]
 PLACES: tuple[Place, ...] = get_args(Place)
 """The five places, in the order of the keys 1 to 5."""
 
-Context = Literal["everywhere", "collect", "view", "library", "player", "headset"]
+Context = Literal["everywhere", "collect", "view", "library", "player", "headset", "training"]
 Kind = Literal["press", "hold", "toggle"]
 
 CONTEXT_CHAIN: dict[Context, tuple[Context, ...]] = {
@@ -22,6 +22,7 @@ CONTEXT_CHAIN: dict[Context, tuple[Context, ...]] = {
     "library": ("library", "everywhere"),
     "player": ("player", "everywhere"),
     "headset": ("headset", "everywhere"),
+    "training": ("training", "everywhere"),
 }
 """Which rows answer to a key in a context, nearest first. A key is unique along a chain."""
 
@@ -35,6 +36,7 @@ GROUPS = (
     "Library",
     "Playback",
     "Verdict",
+    "Training",
     "Dataset",
     "Window",
 )
@@ -70,6 +72,7 @@ class UiState:
         capturing: What the headset posts is written to a file.
         axes: Which of x, y, z and the turns about them the tools follow.
         motion: Name of that choice, "" for a free one.
+        training: What the chosen training can be asked for, see `TrainingView.can`.
     """
 
     place: Place = "collect"
@@ -97,6 +100,7 @@ class UiState:
     capturing: bool = False
     axes: Axes = (True, True, True, True, True, True)
     motion: str = "6dof"
+    training: frozenset[str] = frozenset()
 
     @property
     def context(self) -> Context:

@@ -18,6 +18,7 @@ CONTEXT_WORDS: dict[Context, str] = {
     "library": "the Library",
     "player": "an open episode",
     "headset": "the headset page",
+    "training": "the Train tab of Test",
 }
 
 
