@@ -128,7 +128,9 @@ class _Clerk:
         plan = plan_of(draft)
         read = {}
         for half, split in enumerate(("train", "hold-out")):
-            read[split] = _read(plan, split, lambda d, n, h=half: self._progress(ask, d + h * n, 2 * n))
+            read[split] = _read(
+                plan, split, lambda d, n, h=half: self._progress(ask, d + h * n, 2 * n)
+            )
         train, held = read["train"].reading, read["hold-out"].reading
         return Counted(
             windows=train.windows,
@@ -216,9 +218,7 @@ def measure(plan: Plan, seconds: float = TRIAL_S) -> Measured:
     with tempfile.TemporaryDirectory(prefix="teledeck-trial-") as folder:
         run = RunFolder(Path(folder) / "run")
         never = max(plan.steps, 10) * 10
-        run.create(
-            msgspec.structs.replace(plan, log_every=5, judge_every=never, save_every_s=1e9)
-        )
+        run.create(msgspec.structs.replace(plan, log_every=5, judge_every=never, save_every_s=1e9))
         began = [0.0]
 
         def look(status: Status) -> None:

@@ -110,9 +110,7 @@ class LossPlot(QWidget):
         self._drawn, self._curves, self._steps = key, curves, steps
         self.draws += 1
         log = wants_log(curves) if self._log is None else self._log
-        positive = all(
-            (c.values > 0).all() for (_, _, name), c in curves.items() if name == "loss"
-        )
+        positive = all((c.values > 0).all() for (_, _, name), c in curves.items() if name == "loss")
         self.log_scale.setEnabled(bool(curves) and positive)
         self.log_scale.setChecked(log and positive)
         for owner, drawn in self._items:

@@ -272,7 +272,9 @@ def _summary(views: tuple[TrainingView, ...], working: bool) -> str:
     ):
         if count:
             parts.append(f"{count} {word}")
-    idle = "" if working or not (phases.count("waiting") or phases.count("stopped")) else (
-        "  ·  nobody works on the queue"
+    idle = (
+        ""
+        if working or not (phases.count("waiting") or phases.count("stopped"))
+        else ("  ·  nobody works on the queue")
     )
     return ",  ".join(parts) + idle
