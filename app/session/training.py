@@ -20,8 +20,8 @@ import numpy as np
 
 from devices.errors import PolicyError
 from devices.stream import FloatArray
-from policies.training_queue import TrainingQueue
 from policies.safe_folder import read_folder
+from policies.training_queue import TrainingQueue
 from policies.training_run import BEST, Phase, Place, Plan, RunFolder, Status
 
 CurveName = tuple[str, str, str]

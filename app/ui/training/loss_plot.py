@@ -118,7 +118,7 @@ class LossPlot(QWidget):
         self._items.clear()
         top, low = self.losses.getPlotItem(), self.rate.getPlotItem()
         top.setLogMode(y=log and positive)
-        for (kind, stage, name), curve in curves.items():
+        for (kind, _, name), curve in curves.items():
             if name == "loss" and kind == "train":
                 faint = pg.mkPen(blend(TRAIN, DARK.floor, 0.38), width=1)
                 self._draw(top, curve.steps, curve.values, pen=faint)
@@ -186,8 +186,19 @@ class LossPlot(QWidget):
             view.deleteLater()
 
 
+class _LossAxis(pg.AxisItem):
+    """On a log scale only 1, 2 and 5 of each decade are written: the others would overlap."""
+
+    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        written = []
+        for value in values:
+            text = f"{10.0**value:.3g}"
+            written.append(text if f"{10.0**value:e}"[0] in "125" else "")
+        return written
+
+
 def _plot(height: int) -> pg.PlotWidget:
-    view = pg.PlotWidget(background=DARK.floor)
+    view = pg.PlotWidget(background=DARK.floor, axisItems={"left": _LossAxis("left")})
     view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     view.setMinimumHeight(height)
     view.setFrameShape(pg.PlotWidget.Shape.NoFrame)

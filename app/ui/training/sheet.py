@@ -103,6 +103,7 @@ class NewTraining(Overlay):
         self.hold_out = QDoubleSpinBox()
         self.hold_out.setRange(0.0, 0.9)
         self.hold_out.setSingleStep(0.05)
+        self.hold_out.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.hold_out.setValue(0.1)
         self.device = QComboBox()
         self.device_words = Text("", "caption", role="caption", wrap=True)
@@ -279,9 +280,12 @@ class NewTraining(Overlay):
         self.panel.setGeometry(box.x(), (self.height() - height) // 2, box.width(), height)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        if event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-                self._finish()
+        if (
+            event is not None
+            and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+            and event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        ):
+            self._finish()
         super().keyPressEvent(event)
 
     # ---------------------------------------------------------------------------------- hearing
@@ -532,4 +536,5 @@ def _spin(least: int, most: int, value: int, *, step: int = 1) -> QSpinBox:
     box.setSingleStep(step)
     box.setValue(value)
     box.setGroupSeparatorShown(True)
+    box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     return box

@@ -28,9 +28,9 @@ LOOK_EVERY_S = 0.5
 """How often the folders of the queue are looked at [s]."""
 
 _EMPTY = (
-    "A training makes a policy from the takes of a dataset. Choose the takes, a policy and how many "
-    "updates it may have; it runs in a process of its own, and goes on where it was if anything "
-    "ends it. The same by hand:\n\n"
+    "A training makes a policy from the takes of a dataset. Choose the takes, a policy and how "
+    "many updates it may have; it runs in a process of its own, and goes on where it was if "
+    "anything ends it. The same by hand:\n\n"
     "teledeck train --dataset DIR --policy bc --queue {queue}\n"
     "teledeck train --queue {queue}"
 )
@@ -263,7 +263,7 @@ def _summary(views: tuple[TrainingView, ...], working: bool) -> str:
     live = sum(phase in ("reading", "training") for phase in phases)
     parts = []
     for count, word in (
-        (live, "runs" if live == 1 else "run"),
+        (live, "running"),
         (phases.count("paused"), "paused"),
         (phases.count("waiting"), "waiting"),
         (phases.count("stopped"), "interrupted"),
