@@ -185,7 +185,7 @@ def plan_of(draft: Draft) -> Plan:
 def _read(plan: Plan, split: Any, progress: Any) -> EpisodeDataset:
     from policies.checkpoint import policy_class
 
-    config = policy_class(plan.policy).read_config(plan.config)
+    config: Any = policy_class(plan.policy).read_config(plan.config)
     choice = Choice(
         split=split,
         hold_out=plan.hold_out,
