@@ -64,7 +64,7 @@ class _Clerk:
                 continue
             except TeledeckError as error:
                 answer = Answer(number=ask.number, error=str(error))
-            except Exception as error:  # whatever a plug-in does: told, and the clerk stays
+            except Exception as error:  # noqa: BLE001 (whatever a plug-in does: told, and the clerk stays)
                 text = f"{type(error).__name__}: {error}"
                 answer = Answer(number=ask.number, error=text)
             self._say(answer)
@@ -128,7 +128,9 @@ class _Clerk:
         plan = plan_of(draft)
         read = {}
         for half, split in enumerate(("train", "hold-out")):
-            read[split] = _read(plan, split, lambda d, n, h=half: self._progress(ask, d + h * n, 2 * n))
+            read[split] = _read(
+                plan, split, lambda d, n, h=half: self._progress(ask, d + h * n, 2 * n)
+            )
         train, held = read["train"].reading, read["hold-out"].reading
         return Counted(
             windows=train.windows,
@@ -183,7 +185,7 @@ def plan_of(draft: Draft) -> Plan:
 def _read(plan: Plan, split: Any, progress: Any) -> EpisodeDataset:
     from policies.checkpoint import policy_class
 
-    config = policy_class(plan.policy).read_config(plan.config)
+    config: Any = policy_class(plan.policy).read_config(plan.config)
     choice = Choice(
         split=split,
         hold_out=plan.hold_out,
@@ -216,9 +218,7 @@ def measure(plan: Plan, seconds: float = TRIAL_S) -> Measured:
     with tempfile.TemporaryDirectory(prefix="teledeck-trial-") as folder:
         run = RunFolder(Path(folder) / "run")
         never = max(plan.steps, 10) * 10
-        run.create(
-            msgspec.structs.replace(plan, log_every=5, judge_every=never, save_every_s=1e9)
-        )
+        run.create(msgspec.structs.replace(plan, log_every=5, judge_every=never, save_every_s=1e9))
         began = [0.0]
 
         def look(status: Status) -> None:
