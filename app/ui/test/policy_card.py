@@ -97,11 +97,11 @@ class PolicyCard(Card):
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
-        self.load = self._button("Load…", by_id("policy.load").icon, Intent("policy_load"))
+        self.load = self._button("Load…", "", Intent("policy_load"))
         self.load.setToolTip(tooltip(by_id("policy.load")))
-        self.drive = self._button("Drive", "play", Intent("policy_use", self.slot))
+        self.drive = self._button("Drive", "", Intent("policy_use", self.slot))
         self.drive.setToolTip(tooltip(by_id(f"{self.slot}.drive")))
-        self.hold = self._button("Hold", "pause", Intent("policy_hold", "toggle"))
+        self.hold = self._button("Hold", "", Intent("policy_hold", "toggle"))
         self.hold.setToolTip(tooltip(by_id("policy.hold")))
         self.watch = self._button("", "eye", Intent("policy_watch"))
         self.watch.setAccessibleName("Watch a training")
@@ -112,8 +112,9 @@ class PolicyCard(Card):
         for button in (self.load, self.drive, self.hold):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             row.addWidget(button, 1)
-        row.addWidget(self.watch)
-        row.addWidget(self.drop)
+        for button in (self.watch, self.drop):
+            button.setFixedWidth(40)
+            row.addWidget(button)
         return row
 
     def _button(self, text: str, icon: str, intent: Intent) -> Button:
