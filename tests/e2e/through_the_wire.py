@@ -228,6 +228,9 @@ class WireSteps(Steps):
         )
         time.sleep(1.0)
         hands.press("Return")
+        if not _until(lambda: screen.station.leader == "headset", 6.0):
+            print("     Enter came before the page asked for it; once more", flush=True)
+            hands.press("Return")
         self.check("Enter lets it drive", lambda: screen.station.leader == "headset")
         self.picture(f"{scene}-drive")
         hands.press("p")
