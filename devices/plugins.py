@@ -11,6 +11,11 @@ from devices.errors import ConfigError
 PluginKind = Literal["devices", "robots", "scenes", "operators", "policies", "rules", "formats"]
 
 
+def one(kind: PluginKind) -> str:
+    """What one plug-in of a kind is called: "policies" are many, a "policy" is one."""
+    return f"{kind[:-3]}y" if kind.endswith("ies") else kind[:-1]
+
+
 @dataclass(frozen=True, slots=True)
 class BrokenPlugin:
     """A plug-in that could not be imported; it is reported by name and skipped."""
@@ -38,10 +43,10 @@ def load(kind: PluginKind, name: str) -> Any:
                 return point.load()
             except Exception as error:
                 raise ConfigError(
-                    f"The {kind[:-1]} plug-in '{name}' ({point.value}) does not load: {error}",
+                    f"The {one(kind)} plug-in '{name}' ({point.value}) does not load: {error}",
                     next_step="Mend or uninstall the package that registers it",
                 ) from error
-    raise ConfigError(f"Unknown {kind[:-1]} '{name}'", allowed=names(kind))
+    raise ConfigError(f"Unknown {one(kind)} '{name}'", allowed=names(kind))
 
 
 def survey(kind: PluginKind) -> tuple[dict[str, Any], tuple[BrokenPlugin, ...]]:

@@ -556,6 +556,7 @@ class PolicyStatus(Message, frozen=True):
     seed: int | None = None  # of its last reset
     acts: int = 0  # chunks so far
     faults: int = 0  # times that it could not answer
+    follow: str = ""  # the rule by which its chunks are followed, as the station tells
     began_ns: int = 0  # when its process began, to tell it from one that was there before
 
 

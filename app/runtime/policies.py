@@ -53,9 +53,12 @@ _TOLD_AGAIN_NS = NS_PER_S
 DRIVE_COLUMNS = (
     *("slot", "follows", "taken", "queue_rows", "misses", "dropped"),
     *("observation_age_ms", "infer_p50_ms", "infer_p99_ms"),
+    *("infer_ms", "infer_age_ms"),
 )
 """Of the stream `policy/drive`: slot 1 or 2; whether the policy is followed at this tick, and
-whether a human has taken over from it; the rest as in PolicyStatus."""
+whether a human has taken over from it; then as in PolicyStatus; last what the newest inference
+took and how long ago it ended, NaN while there is none. So a take has every inference, also of a
+policy whose own streams came after the take had begun."""
 
 Mode = Literal["none", "driving", "held", "taken"]
 
@@ -322,6 +325,7 @@ class Policies:
             return None
         status = self._statuses.get(one.slot, one.status)
         counts = one.source.counts
+        infer_ms, ended_ns = one.source.inference()
         return np.array(
             [
                 SLOTS.index(one.slot) + 1,
@@ -333,6 +337,8 @@ class Policies:
                 status.observation_age_ms,
                 status.infer_p50_ms,
                 status.infer_p99_ms,
+                infer_ms,
+                (now_ns - ended_ns) / 1e6 if ended_ns else np.nan,
             ],
             dtype=np.float64,
         )
@@ -441,7 +447,7 @@ class Policies:
 
     def _merged(self, status: PolicyStatus, now_ns: int) -> PolicyStatus:
         one = self._in_hand if self._in_hand and self._in_hand.slot == status.slot else None
-        changes: dict[str, object] = {}
+        changes: dict[str, object] = {"follow": self._rule}
         if status.phase in ("failed", "empty"):
             changes["t_ns"] = now_ns  # nobody else tells of it any more
         elif now_ns - status.t_ns > _SILENT_NS and status.phase != "starting":

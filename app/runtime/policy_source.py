@@ -13,6 +13,10 @@ from devices.ring import RingReader
 from policies.contract import ActionSpace
 from policies.serving.follow import ChunkFollower, Counts, Followed, FollowRule
 
+TIMING_COLUMNS = 5
+"""Of `policy_X/timing`: observation age, inference, queue rows, uncertainty, react."""
+_INFERENCE = 1
+
 REACT_STALE_NS = NS_PER_S // 10
 """A fast path that is silent for longer than this has failed [ns]."""
 
@@ -91,12 +95,21 @@ class RingSource:
             return Followed(None, f"the fast path is late: {late:.0f} ms old", followed.queue)
         return Followed(np.asarray(action.data), "", followed.queue)
 
+    def inference(self) -> tuple[float, int]:
+        """What the newest inference took [ms] and when it ended [ns, monotonic]; NaN and 0 while
+        there is none."""
+        ring = self._reader("timing", TIMING_COLUMNS)
+        sample = None if ring is None else ring.latest()
+        if sample is None or sample.t_ns < self._begin_ns:
+            return float("nan"), 0
+        return float(sample.data[_INFERENCE]), sample.t_ns
+
     def close(self) -> None:
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
 
-    def _reader(self, name: str) -> RingReader | None:
+    def _reader(self, name: str, width: int = 0) -> RingReader | None:
         reader = self._readers.get(name)
         if reader is not None:
             return reader
@@ -104,7 +117,7 @@ class RingSource:
             reader = RingReader(self._ring(f"{self._slot}/{name}"))
         except StreamError:
             return None
-        if not reader.writer_alive() or reader.spec.shape[-1:] != (self._space.width,):
+        if not reader.writer_alive() or reader.spec.shape[-1:] != (width or self._space.width,):
             reader.close()  # of a worker that was here before
             return None
         self._readers[name] = reader

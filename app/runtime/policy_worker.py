@@ -32,6 +32,7 @@ from app.runtime.messages import (
     SetInstruction,
     Shutdown,
 )
+from app.runtime.policy_source import TIMING_COLUMNS
 from app.runtime.rings import RING_SECONDS
 from app.runtime.spare_thread import SpareThread
 from devices.clock import NS_PER_S, Clock, SystemClock
@@ -279,7 +280,7 @@ class PolicyWorker:
     def _open_rings(self, chunk: ActionChunk, space: ActionSpace) -> None:
         shapes: dict[str, tuple[tuple[int, ...], float, StreamKind]] = {
             "chunk": (chunk.actions.shape, ACT_HZ, "command"),
-            "timing": ((5,), ACT_HZ, "timing"),
+            "timing": ((TIMING_COLUMNS,), ACT_HZ, "timing"),
         }
         if chunk.samples is not None:
             shapes["samples"] = (chunk.samples.shape, ACT_HZ, "command")

@@ -56,6 +56,16 @@ class Touch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subtract_grasp: bool = True
 
 
+class PolicyChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How policies are followed.
+
+    Attributes:
+        follow: What becomes of the old chunk when a new one comes, see `policies.serving.follow`.
+    """
+
+    follow: Literal["blend", "newest", "ensemble"] = "blend"
+
+
 class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One station. Every field has the default of the embedded simulation.
 
@@ -79,6 +89,7 @@ class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     driving: Driving = msgspec.field(default_factory=Driving)
     cameras: Cameras = msgspec.field(default_factory=Cameras)
     touch: Touch = msgspec.field(default_factory=Touch)
+    policy: PolicyChoice = msgspec.field(default_factory=PolicyChoice)
 
 
 def load(path: Path) -> StationFile:
@@ -141,10 +152,14 @@ def from_fields(fields: dict[str, Any], *, where: str) -> StationFile:
 
 def _unusable(station: StationFile) -> list[TeledeckError]:
     problems: list[TeledeckError] = []
-    for kind, value in (("robots", station.robot), ("scenes", station.scene)):
-        allowed = plugins.names(kind)  # type: ignore[arg-type]
+    wanted: tuple[tuple[plugins.PluginKind, str], ...] = (
+        ("robots", station.robot),
+        ("scenes", station.scene),
+    )
+    for kind, value in wanted:
+        allowed = plugins.names(kind)
         if value not in allowed:
-            problems.append(ConfigError(f"Unknown {kind[:-1]} '{value}'", allowed=allowed))
+            problems.append(ConfigError(f"Unknown {plugins.one(kind)} '{value}'", allowed=allowed))
     ranges: tuple[tuple[str, float, float, float], ...] = (
         ("control_hz", station.control_hz, 200.0, 1000.0),
         ("driving.translation_scale", station.driving.translation_scale, 0.05, 4.0),

@@ -53,6 +53,7 @@ def _work(child: Child) -> None:
         robot.limits,
         lambda: chain.tools_sent,
         publisher.send,
+        config.policy.follow,
     )
     station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
     _prefer_this_process()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.runtime.feed import CameraFeed, Cuts, Feed
-from app.runtime.messages import SLOTS, Event
+from app.runtime.messages import Event
 from datasets.writer import EpisodeWriter
 from devices.clock import NS_PER_S, Clock
 from devices.errors import StorageError, TeledeckError
@@ -202,12 +202,6 @@ class Take:
                 self._wait_for(feed, now)
                 continue
             since = self._dead_since_ns.setdefault(feed.spec.name, now)
-            if feed.spec.name.split("/")[0] in SLOTS:
-                # A policy that ends, or gives way to another, costs its own streams only.
-                if since == now:
-                    text = f"The stream '{feed.spec.name}' ended: its policy is gone"
-                    self._events.append(Event(now, "gap", text, {"stream": feed.spec.name}))
-                continue
             if now - since > _DEATH_NS:
                 why = f"The stream '{feed.spec.name}' ended: the process that filled it is gone."
                 self.failure = f"{why} The take was saved up to there and counts as failed."

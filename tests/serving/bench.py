@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,14 @@ from app.runtime.rundir import RunDir
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
 from devices import plugins
-from devices.clock import FakeClock
+from devices.clock import Clock, FakeClock
+from devices.leader import Leader
 from devices.mapping.chain import DriveChain
 from devices.ring import RingReader, RingWriter
 from devices.sim.world import World
 from devices.stream import FloatArray, StreamSpec
 from policies.contract import ActionSpace
+from policies.serving.follow import FollowRule
 
 SCENE = "drawer"
 RATE_HZ = 24.0
@@ -94,7 +97,12 @@ class Puppet:
 class Bench:
     """A station with its clock, its events and readers of its rings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        factories: Mapping[str, Callable[[Clock], Leader]] | None = None,
+        rule: FollowRule = "blend",
+    ) -> None:
         self.clock = FakeClock()
         self.events: list[Event] = []
         self.run = RunDir.create(folder)
@@ -110,12 +118,14 @@ class Bench:
             self.robot.limits,
             lambda: self.chain.tools_sent,
             self.events.append,
+            rule,
         )
+        made = {name: partial(_made, make, self.clock) for name, make in (factories or {}).items()}
         self.station = Station(
             StationFile(scene=SCENE),
             self.world,
             self.chain,
-            Leaders({}),
+            Leaders(made),
             self.run,
             self.clock,
             self.events.append,
@@ -142,6 +152,14 @@ class Bench:
         left, right = (hand, None) if side == "left" else (None, hand)
         drive = Drive("mouse", self._seq, self.clock.now_ns(), left=left, right=right)
         self.station.feed(Inputs(drive=drive))
+        self._seq += 1
+
+    def squeeze(self, position: FloatArray, clutch: bool = True) -> None:
+        """One reading of the headset, right hand."""
+        x, y, z = (float(n) for n in position)
+        hand = Hand(clutch=clutch, pose=(x, y, z, 1.0, 0.0, 0.0, 0.0))
+        drive = Drive("headset", self._seq, self.clock.now_ns(), right=hand)
+        self.station.feed(Inputs(headset=drive))
         self._seq += 1
 
     def tool(self, side: str = "right") -> FloatArray:
@@ -174,3 +192,7 @@ class Bench:
             puppet.ring.close()
         self.station.close()
         self.run.leave()
+
+
+def _made(make: Callable[[Clock], Leader], clock: Clock, _episode: str) -> Leader:
+    return make(clock)
