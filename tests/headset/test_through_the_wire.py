@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,15 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
 LIMIT_S = 280
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(LIMIT_S + 20),
+    pytest.mark.skipif(
+        not os.environ.get("TELEDECK_SESSIONS"),
+        reason="a whole session in real time, minutes of two cores: set TELEDECK_SESSIONS=1",
+    ),
+]
 
 
 def _alone() -> list[str]:
