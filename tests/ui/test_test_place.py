@@ -337,7 +337,7 @@ def results(lab: Lab) -> Lab:
     tags = (("stuck", 2.5), ("dropped it", 4.0))
     book.add(trial("dp", 13, "failure", uid="e1", tags=tags))
     lab.window.perform(Intent("results_refresh"))
-    lab.press(Key.Key_F3)
+    lab.press(Key.Key_F8)
     return lab
 
 
@@ -377,7 +377,7 @@ def test_a_failure_tag_opens_its_moment(results: Lab) -> None:
 
 
 def test_an_empty_folder_says_what_to_do(lab: Lab) -> None:
-    lab.press(Key.Key_F3)
+    lab.press(Key.Key_F8)
     empty = lab.place.results.empty
     assert empty.isVisible() and "teledeck evaluate --policy" in empty.text.text()
 
@@ -385,7 +385,7 @@ def test_an_empty_folder_says_what_to_do(lab: Lab) -> None:
 def test_another_folder_is_read_and_remembered(lab: Lab, tmp_path: Path) -> None:
     book = TrialBook(book_of(tmp_path / "batch"))
     book.add(trial("bc", 1, "success"))
-    lab.press(Key.Key_F3)
+    lab.press(Key.Key_F8)
     lab.place.use_results(str(tmp_path / "batch"))
     assert "1 trial" in lab.place.results.book.text()
     assert lab.memory.load().results == str(tmp_path / "batch")

@@ -38,7 +38,7 @@ def test_a_checkpoint_is_tried_taken_over_and_judged(
     look.dress(qapp)
     saved(tmp_path / "run" / "best")
     children = ("station", "recorder")
-    with RealRun(with_children=children, module="app.runtime.policy_worker") as run:
+    with RealRun(with_children=children, module="app.runtime.policy_process") as run:
         window = make_window(run.session, SettingsFile(None), tmp_path)
         qtbot.addWidget(window)
         window.resize(1280, 800)

@@ -180,10 +180,11 @@ class LossPlot(QWidget):
             self._items.append((self.losses.getPlotItem(), line))
 
     def close_down(self) -> None:
-        """Have pyqtgraph let go of the menus that it makes for each plot."""
+        """Have pyqtgraph let go of the menus that it makes for each plot. Idempotent."""
         for view in (self.losses, self.rate):
-            view.close()
-            view.deleteLater()
+            if view.plotItem is not None:  # None once it was closed
+                view.close()
+                view.deleteLater()
 
 
 class _LossAxis(pg.AxisItem):
