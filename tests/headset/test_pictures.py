@@ -58,6 +58,10 @@ def test_pictures_become_arrows_and_are_recorded(tmp_path: Path) -> None:
             lab.until(lambda: bool(lab.headset.posters))
             lab.ask(HeadsetConfirm("127.0.0.1"))
             assert isinstance(run.session.open_dataset(tmp_path / "data", "wipe"), Ok)
+            # A take holds the streams that are there when it begins.
+            lab.until(
+                lambda: all(run.session.latest(f"headset/arrows_{pad}") is not None for pad in PADS)
+            )
             lab.ask(Arm())
             lab.ask(Start("wipe"))
             # The operator at the station closes the gripper about the eraser.
