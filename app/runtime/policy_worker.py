@@ -37,7 +37,7 @@ from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import PolicyError, StreamError, TeledeckError
 from devices.leader import SIDES
 from devices.ring import RingReader, RingWriter
-from devices.stream import FloatArray, StreamKind, StreamSpec
+from devices.stream import StreamKind, StreamSpec
 from policies.contract import ActionChunk, ActionSpace
 from policies.serving import checks
 from policies.serving.answers import ACT_HZ, REACT_HZ, checked_chunk, checked_row, pace_s

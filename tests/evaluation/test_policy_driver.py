@@ -1,4 +1,4 @@
-"""A policy in an arena: the same rollout for the same seed, on time, and safe when it is not well."""
+"""A policy in an arena: the same rollout for the same seed, on time, safe when it is not well."""
 
 from __future__ import annotations
 
