@@ -217,8 +217,8 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
         "--needs",
         metavar="PRESET",
         default="state",
-        help="what it sees: state, touch, reactive, pca or reading, and cameras (touch+front); "
-        "default state",
+        help="what it sees: state, touch, reactive, pca, reading, glance, glance-touch or "
+        "glance-reactive, and cameras (touch+front); default state",
     )
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--out", type=Path, metavar="DIR", help="folder of this training")

@@ -1,0 +1,261 @@
+"""Does touch matter? Trains policies with and without it, and lets them try the same starts.
+
+    python -m tests.benchmarks.touch_matters --scene peel --seeds 0 1 2 -n 100 --out DIR
+
+Demonstrations, trainings and rollouts that are in DIR already are not made again: the same command
+goes on where it was stopped. It ends with a table (DIR/table.md, DIR/results.json). What every
+part cost is in DIR/costs.jsonl, as processor time: a wall clock on a shared machine tells nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.evaluate import BOOK, FIRST_SEED, evaluate
+from app.rollout.arena import perturbation
+from app.rollout.room import Batch
+from devices import plugins
+from policies.evaluation.statistics import compare, wilson
+from policies.evaluation.trials import Trial, TrialBook
+from policies.training_run import RunFolder
+
+SCENES = ("wipe", "peel", "lift")
+PERTURBS = ("", "before-contact", "after-contact")
+DEMONSTRATIONS = (("", 1, 40), ("before-contact", 41, 10), ("after-contact", 51, 20))
+"""Perturbation, first seed, takes. Rollouts start from other seeds (`FIRST_SEED` on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One policy as it is trained.
+
+    Attributes:
+        name: In tables and folders.
+        policy: Of `teledeck.policies`.
+        needs: What it sees.
+        steps: Updates.
+        settings: Of `teledeck train --set`.
+        blind: Trained on takes of an operator that ignores touch.
+    """
+
+    name: str
+    policy: str
+    needs: str
+    steps: int
+    settings: tuple[str, ...] = ()
+    blind: bool = False
+
+
+_SMALL = "widths=[32,64,128]"
+_AT_12_HZ = ("space.rate_hz=12", "space.horizon=16")  # as in the paper, and half the work
+_RDP = ("rdp", "glance-reactive", 12000, (_SMALL, "kl=1e-4"))
+VARIANTS = (
+    Variant("rdp", *_RDP),
+    Variant("dp", "diffusion", "glance", 4000, (_SMALL, *_AT_12_HZ)),
+    Variant("dp-touch", "diffusion", "glance-touch", 4000, (_SMALL, *_AT_12_HZ)),
+    Variant("bc", "bc", "glance", 8000),
+    Variant("rdp-blind", *_RDP, blind=True),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    known = [variant.name for variant in VARIANTS]
+    parser.add_argument("--scene", nargs="+", choices=SCENES, default=list(SCENES))
+    parser.add_argument("--policies", nargs="+", choices=known, default=known[:3])
+    parser.add_argument("--perturb", nargs="+", choices=PERTURBS, default=list(PERTURBS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of trainings")
+    parser.add_argument("-n", type=int, default=100, help="rollouts in a cell, for each seed")
+    parser.add_argument("--limit-s", type=float, default=20.0, help="longest rollout")
+    parser.add_argument("--latency-ms", type=float, default=60.0, help="simulated inference time")
+    parser.add_argument("--shorten", type=float, default=1.0, help="share of the updates to make")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--demos", type=Path, help="folder of datasets by scene; default OUT/demos")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    chosen = [variant for variant in VARIANTS if variant.name in options.policies]
+    for scene in options.scene:
+        for variant in chosen:
+            demos = demonstrations(options, scene, variant.blind)
+            for seed in options.seeds:
+                train(options, scene, variant, seed, demos)
+        for perturb in options.perturb:
+            for seed in options.seeds:
+                roll_out(options, scene, perturb, [run_of(options, scene, v, seed) for v in chosen])
+    lines, rows = table(options.out)
+    (options.out / "table.md").write_text("\n".join(lines) + "\n")
+    (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    print("\n".join(lines))
+
+
+def demonstrations(options: argparse.Namespace, scene: str, blind: bool) -> Path:
+    """Where the takes of a scene are; makes those that are missing."""
+    root: Path = options.demos or options.out / "demos"
+    folder = root / (f"{scene}-blind" if blind else scene)
+    for perturb, first, count in DEMONSTRATIONS[: 1 if blind else 3]:
+        done = folder / f".made-{first}"
+        if done.exists() or (options.demos is not None and folder.exists()):
+            continue
+        teledeck(
+            *("collect", "--headless", "--fast", "--scene", scene, "--dataset", str(folder)),
+            *("--seed", str(first), "-n", str(count)),
+            *(("--perturb", perturb) if perturb else ()),
+            *(("--operator", "scripted-blind") if blind else ()),
+            cost=(options.out, f"demonstrations {folder.name} {perturb or 'undisturbed'}", count),
+        )
+        done.touch()
+    return folder
+
+
+def run_of(options: argparse.Namespace, scene: str, variant: Variant, seed: int) -> Path:
+    """The folder of one training."""
+    return Path(options.out) / "runs" / scene / f"{variant.name}_{seed}"
+
+
+def train(
+    options: argparse.Namespace, scene: str, variant: Variant, seed: int, demos: Path
+) -> None:
+    """Train what is not trained; goes on with what was begun."""
+    run = run_of(options, scene, variant, seed)
+    if (run / "status.json").exists() and RunFolder(run).status().phase == "done":
+        return
+    steps = max(1, round(variant.steps * options.shorten))
+    settings = (*variant.settings, "plan.judge_every=1000", "plan.log_every=500")
+    if variant.blind:
+        # What such a person does is not a success more often than not; all of it is shown.
+        settings = (*settings, "plan.verdict=null")
+    teledeck(
+        *("train", "--dataset", str(demos), "--policy", variant.policy, "--needs", variant.needs),
+        *("--steps", str(steps), "--seed", str(seed), "--hold-out", "0.05", "--out", str(run)),
+        *(part for setting in settings for part in ("--set", setting)),
+        cost=(options.out, f"training {scene} {run.name}", steps),
+    )
+
+
+def roll_out(options: argparse.Namespace, scene: str, perturb: str, runs: Sequence[Path]) -> None:
+    """Rollouts of a cell that are missing, the same starts for all."""
+    batch = Batch(
+        policies=tuple(str(run / "last") for run in runs),
+        scene=scene,
+        perturb=perturb,
+        seeds=tuple(range(FIRST_SEED, FIRST_SEED + options.n)),
+        out=str(options.out),
+        limit_s=options.limit_s,
+        latency_ms=options.latency_ms,
+    )
+    before = len(TrialBook(options.out / BOOK))
+    with charged(options.out, f"rollouts {scene} {perturb or 'undisturbed'}") as cost:
+        evaluate(batch, workers=options.workers, say=lambda line: print(line, flush=True))
+        cost["count"] = len(TrialBook(options.out / BOOK)) - before
+
+
+def teledeck(*arguments: str, cost: tuple[Path, str, int]) -> None:
+    """Run `teledeck` in a process of its own, and note what it cost."""
+    out, what, count = cost
+    with charged(out, what) as line:
+        line["count"] = count
+        call = "import sys; from app.cli import main; sys.exit(main())"
+        subprocess.run([sys.executable, "-c", call, *arguments], check=True)
+
+
+@contextmanager
+def charged(out: Path, what: str) -> Iterator[dict[str, Any]]:
+    """Append to costs.jsonl what happens inside: processor time of this process and children."""
+    line: dict[str, Any] = {"what": what, "count": 0}
+    began, used = time.monotonic(), _used_s()
+    yield line
+    line |= {
+        "cpu_s": round(_used_s() - used, 1),
+        "wall_s": round(time.monotonic() - began, 1),
+        "load_1min": round(os.getloadavg()[0], 1),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "costs.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _used_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def variant_of(trial: Trial) -> str:
+    """Which variant a trial is of: "diffusion dp-touch_0" → "dp-touch"."""
+    return trial.policy.split()[-1].rpartition("_")[0]
+
+
+def table(out: Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Results so far, training seeds taken together, as lines of Markdown and as rows."""
+    trials = [trial for trial in TrialBook(out / BOOK) if trial.verdict != "excluded"]
+    rows: list[dict[str, Any]] = []
+    for scene in sorted({trial.scene for trial in trials}):
+        plug_in = plugins.load("scenes", scene)()
+        for asked in PERTURBS:
+            perturb = perturbation(plug_in, asked) or ""
+            cell = [t for t in trials if (t.scene, t.perturb) == (scene, perturb)]
+            for name in (variant.name for variant in VARIANTS):
+                mine = [trial for trial in cell if variant_of(trial) == name]
+                if mine:
+                    rows.append(_row(scene, perturb, name, mine, cell))
+    lines = [
+        "| scene | disturbed | policy | seeds | success | 95 % | score | less dp (95 %) | peak N |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = row["interval"]
+        less = row["less_dp"]
+        against = f"{less[0]:+.2f} ({less[1]:+.2f} ... {less[2]:+.2f})" if less else ""
+        lines.append(
+            f"| {row['scene']} | {row['perturb'] or 'no'} | {row['policy']} | {row['seeds']} | "
+            f"{row['successes']}/{row['trials']} | {low:.2f} ... {high:.2f} | {row['score']:.2f} | "
+            f"{against} | {row['peak_n']:.0f} |"
+        )
+    return lines, rows
+
+
+def _row(
+    scene: str, perturb: str, name: str, mine: Sequence[Trial], cell: Sequence[Trial]
+) -> dict[str, Any]:
+    """One line of the table; success is compared with "dp" on shared seeds and starts."""
+
+    def outcomes(variant: str) -> dict[tuple[str, int], bool]:
+        return {
+            (trial.policy.rpartition("_")[2], trial.seed): trial.verdict == "success"
+            for trial in cell
+            if variant_of(trial) == variant
+        }
+
+    own, plain = outcomes(name), outcomes("dp")
+    shared = sorted(own.keys() & plain.keys())
+    less = None
+    if shared and name != "dp":
+        found = compare([own[key] for key in shared], [plain[key] for key in shared])
+        less = (found.difference, *found.interval)
+    successes = sum(trial.verdict == "success" for trial in mine)
+    return {
+        "scene": scene,
+        "perturb": perturb,
+        "policy": name,
+        "seeds": len({trial.policy for trial in mine}),
+        "successes": successes,
+        "trials": len(mine),
+        "interval": wilson(successes, len(mine)),
+        "score": sum(trial.score for trial in mine) / len(mine),
+        "less_dp": less,
+        "peak_n": max(trial.peak_n or 0.0 for trial in mine),
+    }
+
+
+if __name__ == "__main__":
+    main()
