@@ -70,6 +70,7 @@ def examine(folder: Path) -> Iterator[Finding]:
         _gpu,
         _shared_memory,
         _devices,
+        _touch,
         _ports,
         _plugins,
         lambda: _disk(folder),
@@ -241,6 +242,41 @@ def _ports() -> Iterator[Finding]:
             )
             return
     yield Finding("good", "Port", f"TCP {TACTAR_PORT} (headset) is free; nothing listens on it now")
+
+
+def _touch() -> Iterator[Finding]:
+    """Tactile cameras by their stable identity, and the embeddings that come along."""
+    from devices.errors import ConfigError
+    from devices.gelsight import basis
+    from devices.gelsight.camera import found
+    from devices.gelsight.kinds import KINDS
+
+    for camera in found():
+        sensor = "a camera; an MCTac looks the same" if camera.kind is None else camera.kind.name
+        text = f"{camera.identity} ({sensor})"
+        if os.access(camera.path, os.R_OK | os.W_OK):
+            yield Finding("good", "Touch", text)
+        else:
+            yield Finding(
+                "bad",
+                "Touch",
+                f"{text} may not be read",
+                "Add yourself to its group: sudo usermod -aG video $USER, then log in again",
+            )
+    if not found():
+        yield Finding(
+            "note", "Touch", "no camera seen", "Not needed; the simulated pads feel without one"
+        )
+    for kind in KINDS:
+        if not basis.path_of(kind).exists():
+            continue
+        try:
+            transform = basis.own(kind)
+        except ConfigError as error:
+            yield Finding("bad", "Embedding", str(error), "Install Teledeck again")
+        else:
+            text = f"{kind.name}: {transform.components} components, {basis.path_of(kind)}"
+            yield Finding("good", "Embedding", text)
 
 
 def _plugins() -> Iterator[Finding]:

@@ -15,3 +15,8 @@ def home() -> Path:
 def default_dataset() -> Path:
     """Where takes go when no dataset was named."""
     return home() / "demonstrations"
+
+
+def trainings() -> Path:
+    """The queue of trainings that the window shows."""
+    return home() / "trainings"

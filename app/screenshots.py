@@ -28,5 +28,33 @@ def take_screenshots(out: Path) -> int:
         dataset = Path(folder) / "demonstrations"
         for scene in (SCENE, "drawer"):
             collect(StationFile(scene=scene), dataset, takes=TAKES)
+        _small_policy(dataset.with_name("checkpoint"))
         with virtual_display():
             return open_window(StationFile(scene=SCENE), dataset, screenshots=out)
+
+
+def _small_policy(place: Path) -> None:
+    """A real checkpoint that has learnt nothing but where the middle of its workspace is: enough
+    to see a policy drive in the pictures."""
+    import torch
+
+    from policies import checkpoint
+    from policies.bc import BcConfig, BehaviourCloning
+    from policies.contract import ActionSpace, StreamNeed
+    from policies.normaliser import Normaliser
+
+    torch.manual_seed(0)
+    tool = StreamNeed(
+        stream="right_arm/T_world_tool", key="tool", shape=(7,), unit="m,wxyz", frame="world"
+    )
+    space = ActionSpace(sides=("right",), rate_hz=24.0, horizon=24)
+    low = torch.tensor([0.25, -0.25, 0.3, 0.02])
+    batch = {
+        "tool": torch.rand(200, tool.steps, 7) * 2 - 1,
+        "actions": low + 0.1 * torch.rand(200, space.horizon, 4),
+        "mask": torch.ones(200, space.horizon, dtype=torch.bool),
+        "weight": torch.ones(200),
+    }
+    config = BcConfig(needs=(tool,), space=space, width=32, layers=1)
+    normaliser = Normaliser.fit([batch], BehaviourCloning.modes(config))
+    checkpoint.save(place, BehaviourCloning(config, normaliser))

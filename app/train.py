@@ -53,7 +53,7 @@ def make_plan(
         StorageError: If the dataset cannot be read, or nobody drove in it.
     """
     from policies.checkpoint import policy_class
-    from policies.presets import needs_of, sides_of, space_of
+    from policies.presets import glance_shape, needs_of, sides_of, space_of
 
     kind = policy_class(policy)
     options: dict[str, dict[str, Any]] = {"": {}, "space": {}, "plan": {}}
@@ -70,7 +70,7 @@ def make_plan(
     weighed = {name: value for name, value in fields.items() if value is not None}
     sides = sides_of(opened)
     space = space_of(sides, **options["space"])
-    config = kind.configure(needs_of(preset, sides), space, **options[""])
+    config = kind.configure(needs_of(preset, sides, glance_shape(opened)), space, **options[""])
     plan = {
         "dataset": str(opened.root),
         "policy": policy,

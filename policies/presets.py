@@ -5,11 +5,16 @@
     reactive  touch, and the wrench once more at the time of each action, for a fast path
     pca       state, and the embedding of each pad's markers
     reading   state, and each pad's reading (only of sensors that are always in contact range)
+    glance           state, and what an eye would tell of the scene
+    glance-touch     glance, and the wrench at each of these hands
+    glance-reactive  glance-touch, and the wrench once more at the time of each action
 
 A policy without touch must see no touch at all, or it cannot be compared with one that has it. So
-"state" has none, not even forces that joints feel. With `+CAMERA` ("state+front") pictures
-of a camera are added, 96 x 96. Nothing here says where things of the scene are: a policy sees what
-a robot could see.
+"state" and "glance" have none, not even forces that joints feel. With `+CAMERA` ("state+front")
+pictures of a camera are added, 96 x 96. `scene/glance` stands in for a camera where pictures would
+cost too much: each simulated scene tells by a few numbers what an eye from above would see, and
+nothing that it would not, as the true height of a surface. Its shape is the scene's, so these needs
+are made for the scene of a dataset. Nothing else here says where things of the scene are.
 """
 
 from __future__ import annotations
@@ -106,24 +111,60 @@ def reading(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
 
 
 def presets() -> dict[str, Callable[[Sequence[Side]], tuple[StreamNeed, ...]]]:
-    """All presets by name."""
+    """All presets by name, but for what an eye would tell."""
     return {"state": state, "touch": touch, "reactive": reactive, "pca": pca, "reading": reading}
 
 
-def needs_of(name: str, sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
+GLANCE = "scene/glance"
+"""The stream that tells what an eye would."""
+
+GLANCES: dict[str, str] = {
+    "glance": "state",
+    "glance-touch": "touch",
+    "glance-reactive": "reactive",
+}
+"""Presets that also look: name → the preset that they add to."""
+
+
+def glance(shape: tuple[int, ...]) -> StreamNeed:
+    """What an eye would tell, in the newest row [mixed, world]. `shape` is the scene's."""
+    return StreamNeed(
+        stream=GLANCE,
+        key="glance",
+        shape=shape,
+        unit="mixed",
+        frame="world",
+        min_hz=10.0,
+        steps=1,
+        rate_hz=RATE_HZ,
+    )
+
+
+def needs_of(
+    name: str, sides: Sequence[Side], glance_shape: tuple[int, ...] | None = None
+) -> tuple[StreamNeed, ...]:
     """The needs of a preset.
 
     Args:
         name: "touch", or with cameras "touch+front+wrist_right".
         sides: The hands that drive.
+        glance_shape: Of the scene's `scene/glance`, for presets that look.
 
     Raises:
-        ConfigError: For an unknown name.
+        ConfigError: For an unknown name, or a preset that looks where there is nothing to see.
     """
     base, *cameras = name.split("+")
     known = presets()
-    if base not in known:
-        raise ConfigError(f"There is no preset of needs '{base}'", allowed=known)
+    if base not in (*known, *GLANCES):
+        raise ConfigError(f"There is no preset of needs '{base}'", allowed=(*known, *GLANCES))
+    looks: tuple[StreamNeed, ...] = ()
+    if base in GLANCES:
+        if glance_shape is None:
+            raise ConfigError(
+                f"The needs '{base}' ask for '{GLANCE}', which was not recorded",
+                next_step="Choose other needs, or record takes in a simulated scene",
+            )
+        base, looks = GLANCES[base], (glance(glance_shape),)
     pictures = tuple(
         StreamNeed(
             stream=f"{camera}/rgb",
@@ -135,7 +176,16 @@ def needs_of(name: str, sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
         )
         for camera in cameras
     )
-    return (*known[base](sides), *pictures)
+    return (*known[base](sides), *looks, *pictures)
+
+
+def glance_shape(dataset: Dataset) -> tuple[int, ...] | None:
+    """Shape of `scene/glance` in the first successful take that has it, None where none does."""
+    for card in Library(dataset, mend=False).cards(verdict="success"):
+        with Episode.open(dataset.episode_path(card.uid)) as episode:
+            if GLANCE in episode.specs:
+                return episode.specs[GLANCE].shape
+    return None
 
 
 def sides_of(dataset: Dataset, uids: Iterable[str] | None = None) -> tuple[Side, ...]:

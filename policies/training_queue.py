@@ -119,15 +119,17 @@ class TrainingQueue:
         return tuple(done)
 
     def again(self, name: str) -> None:
-        """Let a training that failed go on from its last state.
+        """Let a training that failed or was cancelled go on from its last state.
 
         Raises:
-            ConfigError: If it did not fail.
+            ConfigError: If it did neither.
         """
         folder = self.run(name)
         status = folder.status()
-        if status.phase != "failed":
-            raise ConfigError(f"'{name}' is {status.phase}; only what failed is tried again")
+        if status.phase not in ("failed", "cancelled"):
+            raise ConfigError(
+                f"'{name}' is {status.phase}; only what failed or was cancelled is tried again"
+            )
         with folder.locked():
             folder.write_status(Status(phase="stopped", step=status.step, steps=status.steps))
 

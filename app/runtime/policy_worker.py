@@ -39,9 +39,10 @@ from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import PolicyError, StreamError, TeledeckError
 from devices.leader import SIDES
 from devices.ring import RingReader, RingWriter
-from devices.stream import FloatArray, StreamKind, StreamSpec
+from devices.stream import StreamKind, StreamSpec
 from policies.contract import ActionChunk, ActionSpace, Window
 from policies.serving import checks
+from policies.serving.answers import ACT_HZ, REACT_HZ, checked_chunk, checked_row, pace_s
 from policies.serving.opening import Opened
 from policies.serving.windows import LiveWindows
 
@@ -49,11 +50,9 @@ Phase = Literal["starting", "loading", "checking", "warming", "ready", "failed"]
 Opener = Callable[[str], Opened]
 
 STATUS_S = 0.1
-REACT_HZ = 125.0
 _WARM_UPS = 3
 _RATE_S = 0.6  # how long rates are measured at least
 _WAIT_S = 5.0  # for streams that have just begun
-_ACT_HZ = 10.0
 _TIMES_KEPT = 200
 _SWITCH_S = 0.0005  # between threads: the slow path must not hold the fast one
 
@@ -229,7 +228,7 @@ class PolicyWorker:
             latest = windows.touched(
                 chunk.t0_ns, self._clock.now_ns(), space.rate_hz, self._instruction
             )
-            _checked_row(policy.react(chunk, latest), space)
+            checked_row(policy.react(chunk, latest), space)
         self._infer_ms.clear()
         self._open_rings(chunk, space)
 
@@ -280,11 +279,11 @@ class PolicyWorker:
 
     def _open_rings(self, chunk: ActionChunk, space: ActionSpace) -> None:
         shapes: dict[str, tuple[tuple[int, ...], float, StreamKind]] = {
-            "chunk": (chunk.actions.shape, _ACT_HZ, "command"),
-            "timing": ((TIMING_COLUMNS,), _ACT_HZ, "timing"),
+            "chunk": (chunk.actions.shape, ACT_HZ, "command"),
+            "timing": ((TIMING_COLUMNS,), ACT_HZ, "timing"),
         }
         if chunk.samples is not None:
-            shapes["samples"] = (chunk.samples.shape, _ACT_HZ, "command")
+            shapes["samples"] = (chunk.samples.shape, ACT_HZ, "command")
         if self._opened is not None and self._opened.policy.reacts:
             shapes["action"] = ((space.width,), self._react_hz, "command")
         for name, (shape, rate_hz, kind) in shapes.items():
@@ -301,7 +300,7 @@ class PolicyWorker:
         assert opened is not None
         windows = LiveWindows(opened.policy.needs, self._ring)
         space = opened.policy.space
-        pace_s = 1.0 / self._act_hz if self._act_hz > 0.0 else _pace_s(space)
+        every_s = 1.0 / self._act_hz if self._act_hz > 0.0 else pace_s(space)
         while not self._child.stopping.is_set():
             self._active.wait()
             if self._child.stopping.is_set():
@@ -321,7 +320,7 @@ class PolicyWorker:
                     self._text = self._ready
             except (Exception, MemoryError) as error:  # noqa: BLE001 - whatever it is, it costs ticks only
                 self._fault(error)
-            self._child.stopping.wait(max(0.0, pace_s - (time.monotonic() - began)))
+            self._child.stopping.wait(max(0.0, every_s - (time.monotonic() - began)))
         windows.close()
 
     def _acted(self, opened: Opened, window: object) -> ActionChunk:
@@ -330,17 +329,11 @@ class PolicyWorker:
         chunk = opened.policy.act(window)  # type: ignore[arg-type]
         self._infer_ms.append(1e3 * (time.perf_counter() - began))
         self._acts += 1
-        space = opened.policy.space
-        actions = np.asarray(chunk.actions, dtype=np.float64)
+        checked_chunk(chunk, opened.policy.space)
         known = self._rings["chunk"].spec.shape if "chunk" in self._rings else None
-        if actions.ndim != 2 or actions.shape[1] != space.width or not len(actions):
-            raise PolicyError(f"It answered a chunk of {actions.shape}, not (rows, {space.width})")
-        if known is not None and actions.shape != known:
-            raise PolicyError(f"It answered a chunk of {actions.shape}, earlier ones were {known}")
-        if not np.isfinite(actions).all():
-            raise PolicyError("It answered numbers that are not finite")
-        if abs(chunk.rate_hz - space.rate_hz) > 1e-6:
-            raise PolicyError(f"It answered rows at {chunk.rate_hz} Hz, not {space.rate_hz} Hz")
+        shape = np.shape(chunk.actions)
+        if known is not None and shape != known:
+            raise PolicyError(f"It answered a chunk of {shape}, earlier ones were {known}")
         return chunk
 
     def _publish(self, chunk: ActionChunk, before: ActionChunk | None, ages_ns: object) -> None:
@@ -389,7 +382,7 @@ class PolicyWorker:
             began = time.perf_counter()
             try:
                 latest = windows.touched(chunk.t0_ns, now_ns, space.rate_hz, self._instruction)
-                row = _checked_row(policy.react(chunk, latest), space)
+                row = checked_row(policy.react(chunk, latest), space)
             except (Exception, MemoryError) as error:  # noqa: BLE001 - as the slow path
                 self._faults += 1
                 self._text = _sentence("The fast path did not answer", error)
@@ -402,18 +395,6 @@ class PolicyWorker:
 
     def _ring(self, stream: str) -> RingReader:
         return RingReader(self._child.run.ring(stream))
-
-
-def _checked_row(row: object, space: ActionSpace) -> FloatArray:
-    numbers = np.asarray(row, dtype=np.float64)
-    if numbers.shape != (space.width,):
-        raise PolicyError(f"The fast path answered {numbers.shape}, not ({space.width},)")
-    return numbers
-
-
-def _pace_s(space: ActionSpace) -> float:
-    """A chunk each quarter of a horizon, but no more often than ten times a second."""
-    return max(1.0 / _ACT_HZ, space.horizon / space.rate_hz / 4.0)
 
 
 def _sentence(what: str, error: BaseException) -> str:

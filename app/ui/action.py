@@ -25,6 +25,7 @@ Context = Literal[
     "test",
     "test_view",
     "trials",
+    "training",
 ]
 Kind = Literal["press", "hold", "toggle"]
 
@@ -41,6 +42,7 @@ CONTEXT_CHAIN: dict[Context, tuple[Context, ...]] = {
     "test": ("test", "tabs", "scene", "everywhere"),
     "test_view": ("test_view", "hands", "test", "tabs", "scene", "everywhere"),
     "trials": ("trials", "tabs", "everywhere"),
+    "training": ("training", "tabs", "everywhere"),
 }
 """Which rows answer to a key in a context, nearest first. A key is unique along a chain."""
 
@@ -58,6 +60,7 @@ GROUPS = (
     "Rollout",
     "Failure",
     "Results",
+    "Training",
     "Dataset",
     "Window",
 )
@@ -101,6 +104,7 @@ class UiState:
         done: The scene says that the task is done.
         trial: A trial is selected in the results.
         moments: It has failure tags whose moments are known.
+        training: What the chosen training can be asked for, see `TrainingView.can`.
     """
 
     place: Place = "collect"
@@ -136,6 +140,7 @@ class UiState:
     done: bool = False
     trial: bool = False
     moments: bool = False
+    training: frozenset[str] = frozenset()
 
     @property
     def context(self) -> Context:

@@ -26,6 +26,7 @@ from app.ui.headset_actions import headset_rows
 from app.ui.library_actions import library_rows
 from app.ui.next_step import next_step
 from app.ui.policy_actions import test_rows
+from app.ui.training_actions import training_rows
 
 PLACE_TITLES: dict[Place, tuple[str, str, str]] = {
     "collect": ("Collect", "record", "Drive the robot and record demonstrations."),
@@ -46,6 +47,7 @@ def _rows() -> Iterator[Action]:
     yield from _view()
     yield from library_rows()
     yield from test_rows()
+    yield from training_rows()
     yield from _dataset()
     yield from _window()
 

@@ -11,7 +11,7 @@ from app.runtime.messages import SLOTS, StationStatus
 from app.session.hand_drive import MOTIONS, HandDrive
 from app.ui.action import Intent, UiState
 from app.ui.collect.curtain import Curtain, notice_for
-from app.ui.collect.hand_signs import HandSigns
+from app.ui.collect.hand_signs import HINT, HandSigns
 from app.ui.collect.prediction import predicted
 from app.ui.collect.readings import Readings, RobotFacts
 from app.ui.collect.view_tools import ViewTools
@@ -41,6 +41,8 @@ class DrivenView(QWidget):
     Args:
         session: Whom to show and drive.
         now_ns: The session's clock.
+        buttons: Of the tools over the view, as `ViewTools` takes them.
+        hint: How to drive, shown until somebody does.
 
     Signals:
         intended: An `Intent` of one of its buttons.
@@ -57,6 +59,7 @@ class DrivenView(QWidget):
         session: SessionPort,
         now_ns: Callable[[], int],
         buttons: tuple[str, ...] | None = None,
+        hint: str = HINT,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -79,7 +82,7 @@ class DrivenView(QWidget):
         self.view.stepped.connect(self._step_hand)
         self.view.released.connect(self._release_hand)
         self.view.installEventFilter(self)
-        self.signs = HandSigns(self.view)
+        self.signs = HandSigns(self.view, hint)
         self.signs.move(12, 12)
         self.tools = ViewTools(self.view) if buttons is None else ViewTools(self.view, buttons)
         self.tools.show_layers(self.layers)

@@ -196,6 +196,8 @@ class Header(QWidget):
 
 
 LEADER_WORDS = {
+    "policy_a": "Policy A",
+    "policy_b": "Policy B",
     "window": "Mouse and keyboard",
     "gamepad": "Gamepad",
     "headset": "Headset",

@@ -24,6 +24,7 @@ CONTEXT_WORDS: dict[Context, str] = {
     "test": "Test",
     "test_view": "the 3-D view of Test",
     "trials": "the results of Test",
+    "training": "the Train tab of Test",
 }
 
 

@@ -27,6 +27,8 @@ TAKE_S = 9.0
 PATIENCE_S = 60.0
 HEADSET_S = 15.0
 """How long a step of the headset page is waited for."""
+CHECKPOINT = "checkpoint"
+"""Folder beside the dataset with a policy for the pictures of Test; without one they are empty."""
 
 Wait = float | Callable[[], bool]
 """What a step waits for: seconds, or a condition that must come true."""
@@ -107,9 +109,10 @@ class Photographer(QObject):
             last = number == self._takes - 1
             yield from self._record(pictures=last)
         yield from self._headset()
+        yield from self._policy()
         for size in self._sizes:
             yield from self._resize(size)
-            for place in PLACES[1:]:
+            for place in PLACES[1:-1]:
                 window.go(place)
                 yield self._pause_s * 2
                 self._shoot(place)
@@ -204,6 +207,37 @@ class Photographer(QObject):
         window.perform(Intent("take_success"))
         yield self._pause_s
         window.perform(Intent("use_leader", "window"))
+
+    def _policy(self) -> Iterator[Wait]:
+        """A rollout of the checkpoint beside the dataset, with pictures of Test."""
+        window, session = self._window, self._window.session
+        window.go("test")
+        yield self._pause_s * 4
+        recorder = session.recorder
+        path = Path(recorder.dataset).parent / CHECKPOINT if recorder is not None else Path()
+        if (path / "policy.json").is_file():
+            window.perform(Intent("policy_load", str(path)))
+            yield lambda: "policy_a" in window.ui_state().ready
+            for intent in ("rollout_plan", "rollout_begin"):
+                window.perform(Intent(intent))
+            yield lambda: window.ui_state().rollout == "ready"
+            window.perform(Intent("rollout_start"))
+            yield lambda: window.ui_state().in_hand in ("driving", "held")
+            yield self._pause_s * 3
+        for size in self._sizes:
+            yield from self._resize(size)
+            yield self._pause_s * 2
+            self._shoot("test")
+        if window.ui_state().rollout == "running":
+            window.perform(Intent("rollout_tag", "missed the object"))
+            window.perform(Intent("rollout_judge", "failure"))
+            yield lambda: window.ui_state().rollout == "idle"
+        window.perform(Intent("test_tab", "results"))
+        for size in self._sizes:
+            yield from self._resize(size)
+            yield self._pause_s
+            self._shoot("results")
+        window.perform(Intent("test_tab", "run"))
 
     def _halfway(self) -> bool:
         station = self._window.session.station

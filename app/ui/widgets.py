@@ -291,6 +291,7 @@ class Toast(QFrame):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
+        self.lift = ABOVE_TAKE_BAR
         set_look(self, role="toast", tone="kept")
         row = QHBoxLayout(self)
         row.setContentsMargins(SIZES.gap, SIZES.unit, SIZES.unit, SIZES.unit)
@@ -327,5 +328,5 @@ class Toast(QFrame):
         if parent is not None:
             self.move(
                 (parent.width() - self.width()) // 2,
-                parent.height() - self.height() - ABOVE_TAKE_BAR,
+                parent.height() - self.height() - self.lift,
             )

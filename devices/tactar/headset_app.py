@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from devices.leader import Side
-from devices.pose import quat_multiply
+from devices.pose import quat_from_rotvec, quat_multiply
 from devices.stream import FloatArray
 from devices.tactar.frames import turned, yaw_quat
 from devices.tactar.motions import Hands
@@ -23,6 +23,9 @@ class HeadsetApp:
         offset: Translation t of the calibration [m], shape (3,).
         swapped: The app's default: `leftHand` is the right controller.
         patched: The app without its fault.
+        tremble_m: Standard deviation of each coordinate of the tracking [m]; turns tremble by two
+            radians a metre of it. 0 for poses as exact as no headset's are.
+        seed: Of the tremble.
     """
 
     def __init__(
@@ -32,11 +35,15 @@ class HeadsetApp:
         *,
         swapped: bool = True,
         patched: bool = False,
+        tremble_m: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self.heading = heading
         self.offset = np.array(offset)
         self.swapped = swapped
         self.patched = patched
+        self.tremble_m = tremble_m
+        self._rng = np.random.default_rng(seed)
         self._recentred = 0.0
         self._shifted = np.zeros(3)
         self._lost: dict[Side, Controller | None] = {}
@@ -87,6 +94,10 @@ class HeadsetApp:
 
     def _placed(self, position: FloatArray, quat: FloatArray) -> tuple[FloatArray, FloatArray]:
         """A pose in the frame as it should be → as it is posted."""
+        if self.tremble_m > 0.0:
+            position = position + self._rng.normal(0.0, self.tremble_m, 3)
+            turn = quat_from_rotvec(self._rng.normal(0.0, 2.0 * self.tremble_m, 3))
+            quat = quat_multiply(turn, quat)
         # Out of the calibrated frame into the room, which may have been recentred since.
         world = turned(self.heading, position) + self.offset
         world_quat = quat_multiply(yaw_quat(self.heading), quat)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -14,12 +14,27 @@ from datasets.reader import EpisodeStream
 from datasets.window_rows import instants
 from devices.clock import NS_PER_S
 from devices.errors import PolicyError, StreamError
-from devices.ring import RingReader
+from devices.ring import Drained
 from devices.stream import StreamSpec
 from policies.contract import StreamNeed, Window
 
-OpenRing = Callable[[str], RingReader]
 Times = npt.NDArray[np.int64]
+
+
+class StreamReader(Protocol):
+    """What is read of `devices.ring.RingReader`."""
+
+    @property
+    def spec(self) -> StreamSpec: ...
+    def since(self, t_ns: int) -> Drained: ...
+    def times(self, since_ns: int) -> tuple[int, Times]: ...
+    def row(self, seq: int) -> npt.NDArray[Any] | None: ...
+    def age_ns(self, now_ns: int) -> int | None: ...
+    def replaced(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+OpenRing = Callable[[str], StreamReader]
 
 
 class LiveWindows:
@@ -33,12 +48,12 @@ class LiveWindows:
     def __init__(self, needs: Sequence[StreamNeed], open_ring: OpenRing) -> None:
         self.needs = tuple(needs)
         self._open = open_ring
-        self._readers: dict[str, RingReader] = {}
+        self._readers: dict[str, StreamReader] = {}
 
     def window(self, now_ns: int, instruction: str = "") -> Window:
         """What `act` sees at `now_ns` [ns, monotonic], or as much earlier as streams whose rows are
-        interpolated need: a row between two needs the later one too. Of each "chunk" need it has
-        the newest row, shape (1, ...): what is felt now.
+        interpolated need: a row between two needs the later one too. Of a "chunk" need it gets one
+        row, that of now: a plan may begin with what is felt already.
 
         Raises:
             PolicyError: Naming the needs that have no row near enough.
@@ -47,12 +62,7 @@ class LiveWindows:
             if need.rule == "interpolate":
                 age_ns = self._reader(need.stream).age_ns(now_ns)
                 now_ns -= max(0, age_ns or 0)
-        now = np.array([now_ns], dtype=np.int64)
-
-        def instants_of(need: StreamNeed) -> Times:
-            return now if need.span == "chunk" else _instants(need, now_ns)
-
-        return self._filled(self.needs, now_ns, instants_of, instruction)
+        return self._filled(self.needs, now_ns, lambda need: _instants(need, now_ns), instruction)
 
     def touched(self, t0_ns: int, now_ns: int, rate_hz: float, instruction: str = "") -> Window:
         """What `react` sees: for each "chunk" need the rows at the times of the actions since
@@ -136,7 +146,7 @@ class LiveWindows:
             raise PolicyError(f"'{need.stream}' has values that are not finite")
         return values, age_ns
 
-    def _reader(self, stream: str) -> RingReader:
+    def _reader(self, stream: str) -> StreamReader:
         reader = self._readers.get(stream)
         if reader is not None and reader.replaced():
             self._readers.pop(stream).close()
@@ -147,7 +157,10 @@ class LiveWindows:
 
 
 def _instants(need: StreamNeed, now_ns: int) -> Times:
-    """When the rows of a window belong to, oldest first, shape (steps,) [ns, monotonic]."""
+    """When the rows of a window belong to, oldest first, shape (steps,) [ns, monotonic]; of what
+    accompanies a chunk only now, shape (1,)."""
+    if need.span == "chunk":
+        return np.array([now_ns], dtype=np.int64)
     found: Times = instants(need, np.array([now_ns], dtype=np.int64))[0]
     return found
 
@@ -165,7 +178,7 @@ class _Held:
     """What a ring holds, as `datasets.align` reads a stream. Pictures are copied one by one."""
 
     def __init__(
-        self, spec: StreamSpec, reader: RingReader, since_ns: int, *, times_only: bool
+        self, spec: StreamSpec, reader: StreamReader, since_ns: int, *, times_only: bool
     ) -> None:
         self.spec = spec
         self._reader = reader

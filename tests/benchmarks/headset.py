@@ -13,7 +13,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +38,18 @@ from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from devices.ring import RingReader, RingWriter
 from devices.stream import StreamSpec
+from devices.tactar.overlay import ANCHORS
+from devices.tactar.wire import read_tactile
 from tests.benchmarks.report import Row, options, percentiles, tell
 from tests.headset.quest import Quest, free_base
 from tests.headset.room import Room
 
 _PADS = ("left_inner", "left_outer", "right_inner", "right_outer")
 _WARM_S = 5.0
+_PINCH_S, _PINCHES = 3.0, 6
+_FREE_N, _TOUCHED_N = 0.05, 0.2
+_FREE_NS = 100_000_000
+_SEEN_M = 2e-6  # an arrow that has grown by more than rounding
 
 
 def main() -> None:
@@ -170,8 +177,74 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
         rows.append(Row("tactile sample -> datagram p99", float(np.max(touch_p99)), "ms", note))
         rows += _jitter({name: [t for t, _ in heard] for name, heard in quest.heard.items()})
         rows += _processor(before, passed_s)
+        rows += _contacts(run, quest, room, watch)
         ask(Stop())
     return rows
+
+
+def _contacts(run: Run, quest: Quest, room: Room, watch: Callable[[float], None]) -> list[Row]:
+    """Grippers close and open; from the first field of forces with a contact to its arrows."""
+    left, right = room.left, room.right
+
+    def pinch(t: float) -> None:
+        trigger = float(t % _PINCH_S > 0.5 * _PINCH_S)
+        # A pause of the machine lets go of the clutch; each opening begins with a fresh squeeze.
+        held = t % _PINCH_S > 0.2
+        room.left = replace(left, trigger=trigger).grip(held)
+        room.right = replace(right, trigger=trigger).grip(held)
+
+    readers = {pad: RingReader(run.session.run.ring(f"{pad}_pad/tactile")) for pad in _PADS}
+    quest.act = pinch
+    watch(_PINCH_S)
+    quest.heard["tactile"].clear()
+    for reader in readers.values():
+        reader.drain()
+    fields: dict[str, list[tuple[int, float]]] = {pad: [] for pad in _PADS}
+    for _ in range(round(_PINCHES * _PINCH_S / 0.2)):
+        watch(0.2)
+        for pad, reader in readers.items():
+            drained = reader.drain()
+            loads = np.asarray(drained.data)[..., 0].reshape(len(drained.t_ns), -1).sum(axis=1)
+            fields[pad] += zip(drained.t_ns.tolist(), loads.tolist(), strict=True)
+    sent = [(t_ns, read_tactile(datagram)) for t_ns, datagram in list(quest.heard["tactile"])]
+    delays: list[float] = []
+    for pad, samples in fields.items():
+        readers[pad].close()
+        drawn = [
+            (t_ns, float(np.linalg.norm(told.ends - told.starts, axis=1).max()))
+            for t_ns, told in sent
+            if told.device_id == ANCHORS[pad]
+        ]
+        delays += first_arrows(samples, drawn)
+    if not delays:
+        return [Row("contact -> arrow datagram", float("nan"), "ms", "no contact was made")]
+    note = f"{len(delays)} contacts; from the first touch sample with {_TOUCHED_N} N to its arrival"
+    return percentiles("contact -> arrow datagram", np.array(delays), "ms", note)
+
+
+def first_arrows(samples: list[tuple[int, float]], drawn: list[tuple[int, float]]) -> list[float]:
+    """Delays from each onset of a contact to the first arrows that tell of it [ms].
+
+    Args:
+        samples: Time [ns] and normal force [N] of every field of one pad.
+        drawn: Arrival [ns] and longest arrow [m] of its datagrams.
+    """
+    found = []
+    free_ns = samples[0][0] if samples else 0
+    touched = True  # what is held at first is no onset
+    for t_ns, load in samples:
+        if load < _FREE_N:
+            if touched:
+                free_ns, touched = t_ns, False
+        elif not touched and load >= _TOUCHED_N:
+            touched = True
+            if t_ns - free_ns < _FREE_NS:
+                continue
+            before = max((size for at, size in drawn if free_ns < at < t_ns), default=0.0)
+            shown = next((at for at, size in drawn if at >= t_ns and size > before + _SEEN_M), None)
+            if shown is not None:
+                found.append((shown - t_ns) / 1e6)
+    return found
 
 
 def _jitter(arrivals: Mapping[str, list[int]]) -> list[Row]:

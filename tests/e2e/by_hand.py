@@ -36,6 +36,12 @@ from devices.stream import FloatArray
 
 _KEYS = {0: ("Up", "Down"), 1: ("Left", "Right"), 2: ("Prior", "Next")}  # + and - along x, y, z
 _SPEED = 0.10  # [m/s] of a held key
+_GRAB = """
+import sys
+from PyQt6.QtWidgets import QApplication
+app = QApplication(sys.argv)
+sys.exit(not app.primaryScreen().grabWindow(0).save(sys.argv[1]))
+"""
 
 
 class Hands:
@@ -135,12 +141,12 @@ def main() -> int:
 
 
 @contextlib.contextmanager
-def window(scene: str, dataset: Path) -> Iterator[RunDir]:
-    """The program, from the command to the closed window."""
+def window(scene: str, dataset: Path, *more: str) -> Iterator[RunDir]:
+    """The program, from the command (with `more` of it) to the closed window."""
     home = default_base()
     before = set(home.glob("teledeck-*/*"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "--scene", scene, "--dataset", str(dataset)]
+        [sys.executable, "-m", "app.cli", "--scene", scene, "--dataset", str(dataset), *more]
     )
     try:
         began = time.monotonic()
@@ -181,7 +187,8 @@ class Steps:
         time.sleep(0.3)  # a person has to see it before the next key
 
     def picture(self, name: str) -> None:
-        subprocess.run(["import", "-window", "root", str(self._out / f"{name}.png")], check=True)
+        path = self._out / f"{name}.png"
+        subprocess.run([sys.executable, "-c", _GRAB, str(path)], check=True)
 
     # ---------------------------------------------------------------------------------- takes
     def begin(self, eyes: Eyes) -> None:

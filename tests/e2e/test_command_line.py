@@ -125,6 +125,15 @@ def test_doctor_says_what_the_machine_can_do(
 ) -> None:
     assert main(["doctor", "--dataset", str(tmp_path)]) in (0, 1)
     text = capsys.readouterr().out
-    for topic in ("OpenGL", "Disk", "Shared memory", "Port", "Scenes", "Gamepad"):
+    for topic in (
+        "OpenGL",
+        "Disk",
+        "Shared memory",
+        "Port",
+        "Scenes",
+        "Gamepad",
+        "Touch",
+        "Embedding",
+    ):
         assert topic in text
     assert not list(tmp_path.iterdir()), "the disk probe cleans up"

@@ -158,7 +158,8 @@ class Bench:
         """One reading of the headset, right hand."""
         x, y, z = (float(n) for n in position)
         hand = Hand(clutch=clutch, pose=(x, y, z, 1.0, 0.0, 0.0, 0.0))
-        self.station.feed(Inputs(headset=Drive("headset", self._seq, self.clock.now_ns(), right=hand)))
+        drive = Drive("headset", self._seq, self.clock.now_ns(), right=hand)
+        self.station.feed(Inputs(headset=drive))
         self._seq += 1
 
     def tool(self, side: str = "right") -> FloatArray:

@@ -144,7 +144,8 @@ def test_the_rule_of_following_is_the_stations_choice(folder: Path, rule: str) -
         row = leader.source.at(bench.clock.now_ns()).row
         assert row is not None
         share = (row[2] - low[2]) / UP[2]
-        expected = {"newest": 1.0, "blend": 0.004 / 0.15, "ensemble": 1 / (1 + np.exp(-0.024 / 0.2))}
+        averaged = 1 / (1 + np.exp(-0.024 / 0.2))
+        expected = {"newest": 1.0, "blend": 0.004 / 0.15, "ensemble": averaged}
         assert share == pytest.approx(expected[rule], abs=2e-3)
         statuses = bench.policies.statuses() or bench.policies.statuses()
         for _ in range(30):

@@ -22,8 +22,9 @@ class HandSigns(QWidget):
     The mouse goes through it.
     """
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, hint: str = HINT) -> None:
         super().__init__(parent)
+        self._hint = hint
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._arms: tuple[ArmStatus, ...] = ()
         self._driven: Side | None = None
@@ -57,7 +58,7 @@ class HandSigns(QWidget):
             self._row(painter, y, colour, f"{arm.side.capitalize()} arm", words, tone, driven)
             y += _ROW + 2
         if self._mouse and not self._touched and self._arms:
-            self._pill(painter, y, HINT)
+            self._pill(painter, y, self._hint)
 
     def _row(
         self,

@@ -45,6 +45,8 @@ def predicted(session: SessionPort, now_ns: int) -> tuple[GhostPath, ...]:
     space = space_of(status)
     if chunk is None or space is None or chunk.data.shape != (space.horizon, space.width):
         return ()
+    if not np.isfinite(chunk.data).all():
+        return ()
     row = (now_ns - chunk.t_ns) / NS_PER_S * space.rate_hz
     if row - (space.horizon - 1) > OLD_NS / NS_PER_S * space.rate_hz:
         return ()

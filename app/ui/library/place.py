@@ -242,6 +242,10 @@ class LibraryPlace(PlaceWidget):
     def open_moment(self, uid: str, seconds: float) -> None:
         """Open an episode, paused some seconds after a policy began to drive in it."""
         self._look(force=True)
+        library = self._library()
+        if library is None or uid not in {card.uid for card in library.cards()}:
+            self.said.emit("This episode is not in the open dataset; open the one it went to")
+            return
         self.player.open_at = seconds
         self.open_episode(uid)
 

@@ -105,6 +105,8 @@ class TestPlace(PlaceWidget):
         self.run.intended.connect(self._pass_on)
         self.run.said.connect(self.said)
         self.results.intended.connect(self.intended)
+        self.train.intended.connect(self.intended)
+        self.train.said.connect(self.said)
         self.policy_sheet = PolicySheet(self)
         self.policy_sheet.decided.connect(self._load)
         self.watch_sheet = WatchSheet(self)
@@ -132,22 +134,27 @@ class TestPlace(PlaceWidget):
     def close_down(self) -> None:
         self._timer.stop()
         self.run.driven.close_down()
+        self.train.close_down()
 
     def layers(self) -> frozenset[str]:
         return self.run.driven.layers
 
     def key_context(self) -> Context | None:
+        if self.tab == "train":
+            return self.train.key_context()
         return "test_view" if self.tab == "run" and self.run.driven.has_keyboard() else None
 
     def covered(self) -> bool:
-        return any(sheet.isVisible() for sheet in self._sheets)
+        return any(sheet.isVisible() for sheet in self._sheets) or self.train.covered()
 
     def uncover(self) -> None:
         for sheet in self._sheets:
             sheet.dismiss()
+        self.train.uncover()
 
     def dataset_changed(self) -> None:
         self._find_book()
+        self.train.dataset_changed()
 
     def describe(self, state: UiState) -> UiState:
         trial = self.results.trial() if self.tab == "results" else None
@@ -158,7 +165,7 @@ class TestPlace(PlaceWidget):
             if status.phase in ("ready", "driving", "holding")
         )
         return replace(
-            state,
+            self.train.describe(state) if self.tab == "train" else state,
             layers=self.layers(),
             tab=self.tab,
             rollout=self.rollouts.phase,
@@ -174,12 +181,16 @@ class TestPlace(PlaceWidget):
         """A takeover shows on the whole window, except where something worse does."""
         if self._who.hand == "taken" and mood.tone != "fault":
             return Mood("armed", f"You drive  ·  {mood.word}", self._who.note)
+        if self.rollouts.phase == "judging" and mood.tone == "paused":
+            return Mood("paused", "How did it go?", "S success, F failure, X excluded")
         return mood
 
     def tick(self) -> None:
         self._follow()
         if self.tab == "run":
             self.run.tick(self._who)
+        elif self.tab == "train":
+            self.train.tick()
 
     def refresh(self, state: UiState) -> None:
         station = self._session.station
@@ -224,7 +235,7 @@ class TestPlace(PlaceWidget):
             return True
         if self.tab == "run":
             return self.run.driven.perform(intent, on)
-        return False
+        return self.tab == "train" and self.train.perform(intent, on)
 
     def _handlers(self) -> dict[str, Callable[[str], Any]]:
         return {
@@ -363,7 +374,6 @@ class TestPlace(PlaceWidget):
 
     def _tag(self, kind: str) -> None:
         self.rollouts.tag(kind)
-        self.said.emit(f"{kind.capitalize()}: marked")
 
     # -------------------------------------------------------------------------------- results
     def use_results(self, folder: str) -> None:
@@ -452,7 +462,7 @@ class TestPlace(PlaceWidget):
             self._list_trials()
             self.results.focus_list()
         else:
-            self.train.setFocus()
+            self.train.enter()
 
     def _pass_on(self, intent: Intent) -> None:
         self.intended.emit(intent)

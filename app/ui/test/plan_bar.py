@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QStackedWidget, QW
 
 from app.runtime.messages import SLOTS
 from app.session.rollouts import FAILURES, Attempt, plan
+from app.ui import look
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES
@@ -65,6 +66,9 @@ class PlanBar(QStackedWidget):
         ):
             if caption:
                 row.addWidget(Text(caption, "caption", role="caption"))
+            if isinstance(widget, QSpinBox):
+                widget.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+                widget.setFixedWidth(96 if caption == "First start" else 58)
             widget.setAccessibleName(caption or "Disturbance")
             row.addWidget(widget)
         self.add = self._button("rollout.plan", "Add")
@@ -83,11 +87,11 @@ class PlanBar(QStackedWidget):
     def _build_tags(self) -> None:
         row = QHBoxLayout(self._tags)
         row.setContentsMargins(SIZES.margin, SIZES.unit, SIZES.gap, SIZES.unit)
-        row.setSpacing(6)
-        row.addWidget(Text("What goes wrong", "caption", role="caption"))
+        row.setSpacing(2)
         self.tags: dict[str, Button] = {}
         for kind in FAILURES:
             button = Button(kind.capitalize(), kind="quiet")
+            button.setFont(look.font("caption"))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setToolTip(tooltip(by_id(f"failure.{kind.replace(' ', '_')}")))
             button.clicked.connect(

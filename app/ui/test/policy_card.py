@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from app.runtime.messages import NeedCheck, PolicyStatus, Slot
+from app.ui import look
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES
@@ -13,11 +14,11 @@ from app.ui.test.words import LETTERS, PHASES, check_words, number, sorted_check
 from app.ui.widgets import Button, Card, Chip, ElidedText, Text
 
 READINGS = (
-    ("p50", "Inference p50", "Half of its answers come faster"),
+    ("p50", "p50", "Inference: half of its answers come faster"),
     ("p95", "p95", "95 of 100 answers come faster"),
     ("p99", "p99", "99 of 100 answers come faster"),
-    ("react", "Fast p99", "The fast path, at control rate: 99 of 100 are faster"),
-    ("age", "Obs. age", "How old the newest observation is when it is used"),
+    ("react", "Fast", "The fast path, at control rate: 99 of 100 are faster"),
+    ("age", "Obs age", "How old the newest observation is when it is used"),
     ("queue", "Queue", "Rows of the chunk that are still to come"),
     ("misses", "Missed", "Ticks that wanted an action and had none"),
     ("stale", "Stale", "Chunks that came too late, or made no sense, and were dropped"),
@@ -36,6 +37,7 @@ class PolicyCard(Card):
         super().__init__(padding=12, parent=parent)
         self.slot = slot
         self._checks: tuple[NeedCheck, ...] | None = None
+        self._roomy = True
         self._open: bool | None = None  # None: open by itself when something does not fit
         self.body.setSpacing(6)
         head = QHBoxLayout()
@@ -50,14 +52,17 @@ class PolicyCard(Card):
         self.body.addLayout(head)
         self.path = ElidedText("", "caption", role="caption")
         self.text = Text("", role="soft", wrap=True)
-        self.body.addWidget(self.path)
+        self.more = Button("", kind="row", icon="caret-right")
+        self.more.setFont(look.font("caption"))
+        self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.more.clicked.connect(self._switch)
+        second = QHBoxLayout()
+        second.addWidget(self.path, 1)
+        second.addWidget(self.more)
+        self.body.addLayout(second)
         self.body.addWidget(self.text)
         self._numbers = self._readings()
         self.body.addWidget(self._numbers)
-        self.more = Button("", kind="row", icon="caret-right")
-        self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.more.clicked.connect(self._switch)
-        self.body.addWidget(self.more)
         self.table = QWidget()
         self._grid = QGridLayout(self.table)
         self._grid.setContentsMargins(4, 0, 4, 0)
@@ -82,6 +87,7 @@ class PolicyCard(Card):
             value = Text("–", "strong")
             for label in (name, value):
                 label.setToolTip(hint)
+            name.setMinimumWidth(10)
             grid.addWidget(name, row, column)
             grid.addWidget(value, row + 1, column)
             grid.setColumnStretch(column, 1)
@@ -91,11 +97,11 @@ class PolicyCard(Card):
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
-        self.load = self._button("Load…", by_id("policy.load").icon, Intent("policy_load"))
+        self.load = self._button("Load…", "", Intent("policy_load"))
         self.load.setToolTip(tooltip(by_id("policy.load")))
-        self.drive = self._button("Drive", "play", Intent("policy_use", self.slot))
+        self.drive = self._button("Drive", "", Intent("policy_use", self.slot))
         self.drive.setToolTip(tooltip(by_id(f"{self.slot}.drive")))
-        self.hold = self._button("Hold", "pause", Intent("policy_hold", "toggle"))
+        self.hold = self._button("Hold", "", Intent("policy_hold", "toggle"))
         self.hold.setToolTip(tooltip(by_id("policy.hold")))
         self.watch = self._button("", "eye", Intent("policy_watch"))
         self.watch.setAccessibleName("Watch a training")
@@ -104,9 +110,11 @@ class PolicyCard(Card):
         self.drop.setAccessibleName(f"Drop policy {LETTERS[self.slot]}")
         self.drop.setToolTip("Drop\nEnds its process and frees its memory; it holds if it drives.")
         for button in (self.load, self.drive, self.hold):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             row.addWidget(button, 1)
-        row.addWidget(self.watch)
-        row.addWidget(self.drop)
+        for button in (self.watch, self.drop):
+            button.setFixedWidth(40)
+            row.addWidget(button)
         return row
 
     def _button(self, text: str, icon: str, intent: Intent) -> Button:
@@ -116,6 +124,10 @@ class PolicyCard(Card):
         return button
 
     # --------------------------------------------------------------------------------- showing
+    def set_roomy(self, roomy: bool) -> None:
+        """Whether there is height for the numbers of a policy that does not drive."""
+        self._roomy = roomy
+
     def refresh(self, state: UiState, status: PolicyStatus | None) -> None:
         """Show the newest status; None for an empty slot."""
         phase = "empty" if status is None else status.phase
@@ -132,7 +144,8 @@ class PolicyCard(Card):
         self.path.setVisible(there)
         self._show_text(status, phase)
         known = phase in ("ready", "driving", "holding", "warming")
-        self._numbers.setVisible(known)
+        # In a low window the numbers of the policy that does not drive make room for the plots.
+        self._numbers.setVisible(known and (self._roomy or phase != "ready"))
         if status is not None and known:
             self._show_numbers(status)
         self._show_checks(status.checks if status is not None and there else ())
@@ -152,7 +165,7 @@ class PolicyCard(Card):
         if status is None or phase == "empty":
             text = "Load a checkpoint that `teledeck train` wrote, or a policy server's address."
         else:
-            text = "" if phase in ("ready", "driving") else status.text
+            text = "" if phase in ("ready", "driving", "holding") else status.text
         self.text.setText(text)
         self.text.setVisible(bool(text))
         self.text.set_tone("fault" if phase == "failed" else None)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
-from app.ui.action import Intent
+from app.ui.action import Intent, key_caps
 from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES, Tone
 from app.ui.test.tables import (
@@ -77,7 +77,8 @@ class ResultsTab(QWidget):
         self.pairs = [Text("", role="soft", wrap=True) for _ in range(LINES)]
         for line in self.pairs:
             upper.body.addWidget(line)
-        column.addWidget(upper, 2)
+        upper.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        column.addWidget(upper)
         lower = Card()
         title = QHBoxLayout()
         self._title = SectionTitle("Trials")
@@ -114,7 +115,8 @@ class ResultsTab(QWidget):
         ):
             self.buttons[action_id] = self._button(action_id, text)
             row.addWidget(self.buttons[action_id])
-            row.addWidget(Keycap(by_id(action_id).key))
+            for cap in key_caps(by_id(action_id).key):
+                row.addWidget(Keycap(cap))
         return row
 
     def _button(self, action_id: str, text: str) -> Button:
@@ -221,7 +223,7 @@ class ResultsTab(QWidget):
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
-        width = self.width() - 2 * SIZES.margin - 2 * SIZES.gap - 24
+        width = self.width() - 2 * SIZES.margin - 2 * SIZES.gap - 12
         share_width(self.cell_table, _CELL_SHARES, width)
         share_width(self.trial_table, _TRIAL_SHARES, width)
 

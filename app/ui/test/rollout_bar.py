@@ -44,7 +44,9 @@ class RolloutBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(SIZES.margin, SIZES.unit, SIZES.gap, SIZES.unit)
         row.setSpacing(SIZES.gap)
-        row.addLayout(self._who(), 3)
+        self._who_box = QWidget()
+        self._who_box.setLayout(self._who())
+        row.addWidget(self._who_box, 3)
         row.addWidget(Line(vertical=True))
         row.addLayout(self._clock())
         row.addWidget(Line(vertical=True))
@@ -105,6 +107,8 @@ class RolloutBar(QWidget):
         self.score = QSpinBox()
         self.score.setRange(0, 100)
         self.score.setSuffix(" / 100")
+        self.score.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.score.setFixedWidth(104)
         self.score.setFont(look.font("title"))
         self.score.setFixedHeight(SIZES.control_large - 2)
         self.score.setAccessibleName("Partial score")
@@ -233,6 +237,8 @@ class RolloutBar(QWidget):
         for widget, visible in shown.items():
             if self._with[widget].isHidden() == visible:
                 self._with[widget].setVisible(visible)
+        # Where room is short, the question is asked in the place of who drives: nobody does.
+        self._who_box.setVisible(not judging or self.width() > 1400)
         self.hold.setText("Go on" if state.in_hand == "held" else "Hold")
         self.hold.set_icon("play" if state.in_hand == "held" else "pause")
         self.hold.setEnabled(state.in_hand in ("driving", "held"))

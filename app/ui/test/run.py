@@ -23,6 +23,7 @@ from app.ui.widgets import set_look
 
 PANEL_EVERY = 3  # frames: plots and touch at 20 Hz beside a 60 Hz view
 COLUMN_SHARE = 0.30
+HINT = "Drag a gripper or hold an arrow key to take over  ·  C grips"
 BUTTONS = ("robot.home", "scene.reset", "scene.again", "|", "menu.view", "menu.layers")
 
 
@@ -37,7 +38,7 @@ class RunTab(QWidget):
         self._session = session
         self._now_ns = now_ns
         self._frame = 0
-        self.driven = DrivenView(session, now_ns, BUTTONS)
+        self.driven = DrivenView(session, now_ns, BUTTONS, HINT)
         self.driven.said.connect(self.said)
         self.cards = {slot: PolicyCard(slot) for slot in SLOTS}
         self.plots = PolicyPlots(session)
@@ -81,6 +82,8 @@ class RunTab(QWidget):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         self._column.setFixedWidth(max(372, min(540, round(self.width() * COLUMN_SHARE))))
+        for card in self.cards.values():
+            card.set_roomy(self.height() > 760)
         self.bar.set_large(self.height() > 800 and self.width() > 1500)
 
     def tick(self, who: Who) -> None:

@@ -34,11 +34,11 @@ TRIAL_COLUMNS = (
     "Verdict",
     "Score",
     "Time",
-    "Taken over",
+    "Taken",
     "Tags and remarks",
     "By",
 )
-_RIGHT = {"n", "Rate", "Score", "Excluded", "Start", "Time", "Taken over"}
+_RIGHT = {"n", "Rate", "Score", "Excluded", "Start", "Time", "Taken"}
 
 
 class _Model(QAbstractTableModel):
@@ -128,7 +128,7 @@ class TrialModel(_Model):
             "Verdict": VERDICT_SIGNS[trial.verdict],
             "Score": f"{100 * trial.score:.0f}",
             "Time": f"{trial.seconds:.1f} s",
-            "Taken over": str(trial.takeovers or ""),
+            "Taken": str(trial.takeovers or ""),
             "Tags and remarks": remarks(trial),
             "By": trial.by,
         }[column]

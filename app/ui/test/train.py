@@ -1,22 +1,16 @@
-"""The Train tab. Until it is built it says how trainings are started."""
+"""The Train tab, hung into Test."""
 
 from __future__ import annotations
 
-from PyQt6.QtWidgets import QWidget
-
+from app import home
 from app.ui.place import SessionPort
-from app.ui.widgets import EmptyState
+from app.ui.training.tab import TrainTab
 
 
-def make_train_tab(session: SessionPort) -> QWidget:
-    """The widget of the tab.
+def make_train_tab(session: SessionPort) -> TrainTab:
+    """The widget of the tab, on the user's own queue of trainings.
 
     Args:
         session: Whose open dataset is trained on.
     """
-    return EmptyState(
-        "graduation-cap",
-        "Train a policy",
-        "This page is not built yet. Checkpoints that a training writes can be loaded or watched "
-        "in Run: F7, then Ctrl+L or Ctrl+Shift+L.",
-    )
+    return TrainTab(session, home.trainings())

@@ -106,7 +106,7 @@ def _one(p: QPainter, eye: Viewpoint, path: GhostPath, width: float, height: flo
 
 
 def _mark(p: QPainter, at: FloatArray, colour: QColor, radius: float, *, filled: bool) -> None:
-    if at[2] < NEAR:
+    if not np.isfinite(at).all() or at[2] < NEAR:
         return
     point = QPointF(float(at[0]), float(at[1]))
     p.setPen(_pen(QColor(0, 0, 0, 150), 1.5 if filled else 4.5))
