@@ -103,9 +103,7 @@ def test_a_policy_that_dies_costs_its_own_streams_only_and_may_come_back(
         return EpisodeWriter(dataset, UID, specs, {}, clock)
 
     policy = RingWriter(path, spec, 40)
-    take = Take(
-        UID, {SPEC.name: ring.path, spec.name: path}, clock.now_ns(), open_writer, clock
-    )
+    take = Take(UID, {SPEC.name: ring.path, spec.name: path}, clock.now_ns(), open_writer, clock)
 
     def live(rows: int, timing: RingWriter | None) -> None:
         """Half a second at least, in which the station and perhaps the policy tell."""

@@ -67,10 +67,7 @@ def test_they_drive_and_a_rollout_has_every_inference(
             run.ask(Arm())
             uid = _started(run, name)
             run.poll(3.0)
-            assert run.session.recorder is not None
-            assert run.session.recorder.state == "recording", run.session.recorder.text
             status = run.session.policies[slot]
-            print(name, status, [(e.t_ns / 1e9, e.text, e.data.get("worker")) for e in run.session.events])
             assert run.session.recorder is not None
             assert run.session.recorder.state == "recording", run.session.recorder.text
             run.ask(Stop())
