@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -226,8 +227,8 @@ def _is_dataset(root: Path) -> bool:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    """Write a file so that it is there whole or not at all; several threads may write the same."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.draft")
     try:
         with draft.open("wb") as file:
             file.write(content)

@@ -13,6 +13,7 @@ Beside it stands how long the station's thread was ready to run and did not (sch
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 import time
@@ -30,17 +31,25 @@ from tests.serving.real_run import RealRun
 
 _PERIOD_MS = 4.0
 _TAKEOVERS = 20
+_ALL = ("station", "recorder", "cameras")
 
 
 def main() -> None:
     parser = options(__doc__ or "", 10.0)
     parser.add_argument("--swaps", type=int, default=20)
+    parser.add_argument("--no-cameras", action="store_true", help="leaves a processor free")
+    parser.add_argument("--rdp", type=Path, help="measure the fast path of this checkpoint only")
     arguments = parser.parse_args()
+    if arguments.rdp is not None:
+        _real_fast_path(arguments)
+        return
+    children = ("station", "recorder") if arguments.no_cameras else _ALL
     with (
         tempfile.TemporaryDirectory(prefix="td-", dir="/tmp") as folder,
-        RealRun(with_children=("station", "recorder", "cameras")) as run,
+        RealRun(with_children=children) as run,
     ):
-        run.until(lambda: run.session.camera is not None and bool(run.session.camera.cameras))
+        if "cameras" in children:
+            run.until(lambda: run.session.camera is not None and bool(run.session.camera.cameras))
         reply = run.session.open_dataset(Path(folder) / "data", task="benchmark")
         assert "Recording into" in getattr(reply, "text", ""), reply
         run.ask(Arm())
@@ -61,6 +70,7 @@ def _swaps(run: RealRun, swaps: int) -> list[Row]:
     swap_ms: list[float] = []
     memory: list[float] = []
     load = os.getloadavg()[0]
+    stolen_s, since = _stolen_s(), time.monotonic()
     with _Ticks(run) as quiet, _Ticks(run) as swapped:
         for _ in range(swaps):
             swapped.begin()
@@ -87,8 +97,10 @@ def _swaps(run: RealRun, swaps: int) -> list[Row]:
                 quiet.drain()
                 lasted -= 1.0
             quiet.end()
+    stolen = 1e3 * (_stolen_s() - stolen_s) / (time.monotonic() - since)
     rows = [
-        Row("load of the machine before", load, "1", "of 2 cores; the run itself comes on top"),
+        Row("load when the windows began", load, "1", "the run itself is part of it"),
+        Row("stolen by other machines", stolen, "ms/s", "both processors together, proc(5)"),
         *quiet.rows("without a swap"),
         *swapped.rows("with a swap"),
         Row(
@@ -103,6 +115,12 @@ def _swaps(run: RealRun, swaps: int) -> list[Row]:
     rows += percentiles("use to drives", swap_ms, "ms", "until the status says so, at 10 Hz")
     rows.append(Row("memory of two policies", float(np.median(memory)), "MB", "resident, no torch"))
     return rows
+
+
+def _stolen_s() -> float:
+    """Time that the processors of this (virtual) machine were given to others so far [s]."""
+    first = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
+    return int(first.split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _takeovers(run: RealRun) -> list[Row]:
@@ -141,8 +159,24 @@ def _takeovers(run: RealRun) -> list[Row]:
     return percentiles("takeover latency", delays, "ms", note)
 
 
-def _fast_path(run: RealRun, seconds: float) -> list[Row]:
-    slot = run.drive("react")
+def _real_fast_path(arguments: argparse.Namespace) -> None:
+    """The fast path of a trained policy while station, recorder and its slow path run."""
+    with (
+        tempfile.TemporaryDirectory(prefix="td-", dir="/tmp") as folder,
+        RealRun(with_children=("station", "recorder"), module="app.runtime.policy_process") as run,
+    ):
+        run.session.open_dataset(Path(folder) / "data", task="benchmark")
+        run.until(lambda: run.session.recorder is not None and bool(run.session.recorder.streams))
+        run.ask(Arm())
+        run.ask(Start(task="benchmark"))
+        rows = _fast_path(run, arguments.seconds, str(arguments.rdp))
+        run.ask(Stop())
+        run.ask(Discard())
+    tell("Fast path of a trained policy, no window, no cameras", rows, arguments.json)
+
+
+def _fast_path(run: RealRun, seconds: float, path: str = "react") -> list[Row]:
+    slot = run.drive(path)
     with RingReader(run.session.run.ring(f"{slot}/action")) as actions:
         actions.skip()
         times: list[np.ndarray] = []
@@ -153,8 +187,10 @@ def _fast_path(run: RealRun, seconds: float) -> list[Row]:
     gaps = np.diff(np.concatenate(times)) / 1e6
     rows = percentiles("fast path between actions", gaps, "ms", "asked for every 8 ms")
     status = run.session.policies[slot]
-    note = "windows and react, by the worker; scripted policy"
+    note = f"windows and react, by the worker; {status.name}"
     rows.append(Row("react p99", status.react_p99_ms, "ms", note))
+    rows.append(Row("inference p50", status.infer_p50_ms, "ms", note))
+    rows.append(Row("inference p99", status.infer_p99_ms, "ms", note))
     rows.append(Row("fast path misses", float(status.misses), "ticks", "since it drives"))
     return rows
 

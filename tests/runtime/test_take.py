@@ -89,3 +89,41 @@ def test_a_row_overwritten_before_it_was_read_is_counted(tmp_path: Path) -> None
     assert take.failure == "" and take.missed == {SPEC.name: 20}
     with Episode.open(dataset.episode_path(UID)) as episode:
         assert np.array_equal(episode[SPEC.name].values[:, 0], np.arange(20, 30))
+
+
+def test_a_policy_that_dies_costs_its_own_streams_only_and_may_come_back(
+    tmp_path: Path, ring: RingWriter
+) -> None:
+    clock = SystemClock()
+    dataset = Dataset.create(tmp_path / "data")
+    spec = StreamSpec("policy_a/timing", (5,), "float64", "ms", "", 10.0, kind="timing")
+    path = tmp_path / "timing.ring"
+
+    def open_writer(specs: Sequence[StreamSpec]) -> EpisodeWriter:
+        return EpisodeWriter(dataset, UID, specs, {}, clock)
+
+    policy = RingWriter(path, spec, 40)
+    take = Take(UID, {SPEC.name: ring.path, spec.name: path}, clock.now_ns(), open_writer, clock)
+
+    def live(rows: int, timing: RingWriter | None) -> None:
+        """Half a second at least, in which the station and perhaps the policy tell."""
+        for number in range(rows):
+            fill(ring, 10, clock)
+            if timing is not None:
+                timing.publish(clock.now_ns(), np.full(5, number))
+            take.finished.wait(0.025)
+
+    live(20, policy)
+    policy.close()
+    live(20, None)
+    with RingWriter(path, spec, 40) as again:
+        live(20, again)
+        take.end("stopped", "", clock.now_ns())
+        take.join()
+    assert take.failure == ""
+    with Episode.open(dataset.episode_path(UID)) as episode:
+        assert np.array_equal(episode[SPEC.name].values[:, 0], np.arange(600)), "no row is lost"
+        told = episode[spec.name].values[:, 0]
+        assert np.array_equal(told[:20], np.arange(20)) and told[-1] == 19 and len(told) > 30
+        (gap,) = [event for event in episode.events if event.kind == "gap"]
+        assert gap.data["stream"] == spec.name
