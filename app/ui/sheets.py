@@ -20,6 +20,15 @@ from app.ui.overlay import Overlay
 from app.ui.widgets import Button, SectionTitle, Text
 
 
+def browse_folder(parent: QWidget, title: str, start: Path) -> str:
+    """A folder that the user chooses, "" for none; begins at `start` or what there is above it."""
+    while not start.is_dir():
+        start = start.parent
+    # Qt's own dialog: a native one would take the keyboard, and Escape with it.
+    options = QFileDialog.Option.ShowDirsOnly | QFileDialog.Option.DontUseNativeDialog
+    return QFileDialog.getExistingDirectory(parent, title, str(start), options)
+
+
 class Sheet(Overlay):
     """A titled form with one button that does it. Enter in any field does it too."""
 
@@ -223,16 +232,8 @@ class DatasetSheet(Sheet):
         return Path(self.path.text().strip()).expanduser().absolute()
 
     def _browse(self) -> None:
-        # Qt's own dialog: a native one would take the keyboard, and Escape with it.
-        start = self._folder() if self.path.text().strip() else Path.home()
-        while not start.is_dir():
-            start = start.parent
-        chosen = QFileDialog.getExistingDirectory(
-            self,
-            self.title.text(),
-            str(start),
-            QFileDialog.Option.ShowDirsOnly | QFileDialog.Option.DontUseNativeDialog,
-        )
+        typed = self.path.text().strip()
+        chosen = browse_folder(self, self.title.text(), self._folder() if typed else Path.home())
         if chosen:
             self.path.setText(chosen)
         self.path.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QRect, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QIcon, QPainter, QPaintEvent
+from PyQt6.QtGui import QFont, QIcon, QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -79,6 +79,50 @@ class ElidedText(Text):
         painter.setPen(self.palette().color(self.foregroundRole()))
         cut = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), int(self.alignment()), cut)
+
+
+class Paragraph(Text):
+    """Some lines of text, never half of one: where it is too long, the last ends in an ellipsis.
+
+    Args:
+        lines: How many there is room for.
+    """
+
+    def __init__(self, text: str = "", style: Type = "body", *, lines: int) -> None:
+        super().__init__(text, style, wrap=True)
+        self._lines = lines
+        self._fit()
+
+    def setFont(self, font: QFont) -> None:
+        super().setFont(font)
+        if hasattr(self, "_lines"):
+            self._fit()
+
+    def _fit(self) -> None:
+        self.setFixedHeight(self._lines * self.fontMetrics().lineSpacing() + 2)
+
+    def shown(self) -> tuple[str, ...]:
+        """The lines as they are drawn at the present width."""
+        metrics, left = self.fontMetrics(), self.text().split()
+        found: list[str] = []
+        while left and len(found) < self._lines:
+            count = 1
+            while count < len(left) and (
+                metrics.horizontalAdvance(" ".join(left[: count + 1])) <= self.width()
+            ):
+                count += 1
+            last = len(found) == self._lines - 1
+            line = " ".join(left if last else left[:count])
+            found.append(metrics.elidedText(line, Qt.TextElideMode.ElideRight, self.width()))
+            left = [] if last else left[count:]
+        return tuple(found)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        metrics = self.fontMetrics()
+        for number, line in enumerate(self.shown()):
+            painter.drawText(0, metrics.ascent() + number * metrics.lineSpacing(), line)
 
 
 class SectionTitle(Text):

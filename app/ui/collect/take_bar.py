@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QPainter, QPaintEvent
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.runtime.messages import RecorderStatus, StationStatus
 from app.ui import look
 from app.ui import state as states
 from app.ui.action import Intent, UiState, key_caps, take_runs, take_waits
-from app.ui.actions import by_id, tooltip
+from app.ui.actions import by_id
+from app.ui.bar_parts import (
+    ProgressLine,
+    action_button,
+    bare_column,
+    estop_button,
+    key_under,
+    primary_button,
+)
 from app.ui.look import DARK, SIZES, Tone
 from app.ui.next_step import next_step
-from app.ui.widgets import Button, Keycap, Line, Text, set_look
+from app.ui.widgets import Line, Paragraph, Text, set_look
 from app.ui.words import clock_time
 
 STATE_ICONS: dict[Tone, str] = {
@@ -25,37 +32,6 @@ STATE_ICONS: dict[Tone, str] = {
     "fault": "warning-octagon",
 }
 """A shape for each state: colour is never the only sign."""
-
-
-class ProgressLine(QWidget):
-    """How far the task is done, as a thick line; green when it is done."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setFixedHeight(8)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("Task progress")
-        self._value = 0.0
-        self._done = False
-
-    def sizeHint(self) -> QSize:
-        return QSize(160, 8)
-
-    def show_value(self, value: float, done: bool) -> None:
-        if (value, done) != (self._value, self._done):
-            self._value, self._done = value, done
-            self.update()
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(DARK.lifted))
-        painter.drawRoundedRect(self.rect(), 4, 4)
-        width = round(self.width() * min(1.0, max(0.0, self._value)))
-        if width >= 4:
-            painter.setBrush(QColor(DARK.kept if self._done else DARK.accent))
-            painter.drawRoundedRect(0, 0, width, self.height(), 4, 4)
 
 
 class TakeBar(QWidget):
@@ -82,7 +58,7 @@ class TakeBar(QWidget):
 
     # ------------------------------------------------------------------------------- building
     def _take(self) -> QVBoxLayout:
-        column = _column()
+        column = bare_column()
         self.take_word = Text("Take", "caption", role="caption")
         self.take_number = Text("–", "display")
         self.take_number.setMinimumWidth(150)
@@ -91,7 +67,7 @@ class TakeBar(QWidget):
         return column
 
     def _clock(self) -> QVBoxLayout:
-        column = _column()
+        column = bare_column()
         head = QHBoxLayout()
         head.setSpacing(6)
         self._shape = QLabel()
@@ -106,10 +82,9 @@ class TakeBar(QWidget):
         return column
 
     def _task(self) -> QVBoxLayout:
-        column = _column()
+        column = bare_column()
         column.setSpacing(SIZES.unit)
-        self.instruction = Text("", "strong", wrap=True)
-        self.instruction.setMaximumHeight(54)  # three lines; the header has the whole sentence
+        self.instruction = Paragraph("", "strong", lines=2)  # the header has the whole sentence
         self.instruction.setMinimumWidth(120)
         row = QHBoxLayout()
         row.setSpacing(SIZES.unit)
@@ -127,39 +102,19 @@ class TakeBar(QWidget):
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(SIZES.unit)
-        self.discard = self._button("take.discard", "Discard")
-        self.failure = self._button("take.failure", "Failure")
-        self.primary = Button("Get ready", kind="primary", large=True)
-        self.primary.setMinimumWidth(188)
-        self.primary.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.primary.clicked.connect(self._press)
-        self.stop = Button(
-            "E-stop",
-            kind="danger",
-            icon="hand-palm",
-            large=True,
-            hint=tooltip(by_id("safety.estop")),
-        )
-        self.stop.setAccessibleName("Emergency stop")
-        self.stop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.stop.setMinimumWidth(116)
-        self.stop.clicked.connect(lambda: self.intended.emit(Intent("estop")))
-        for button, key in (
-            (self.discard, by_id("take.discard").key),
-            (self.failure, by_id("take.failure").key),
-            (self.primary, by_id("take.next").key),
-            (self.stop, by_id("safety.estop").key),
+        emit = self.intended.emit
+        self.discard = action_button("take.discard", "Discard", emit)
+        self.failure = action_button("take.failure", "Failure", emit)
+        self.primary = primary_button("Get ready", 188, self._press)
+        self.stop = estop_button(emit)
+        for button, action_id in (
+            (self.discard, "take.discard"),
+            (self.failure, "take.failure"),
+            (self.primary, "take.next"),
+            (self.stop, "safety.estop"),
         ):
-            row.addLayout(_with_key(button, key))
+            row.addWidget(key_under(button, key_caps(by_id(action_id).key)))
         return row
-
-    def _button(self, action_id: str, text: str) -> Button:
-        action = by_id(action_id)
-        button = Button(text, icon=action.icon, hint=tooltip(action), large=True)
-        button.setAccessibleName(action.title)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(lambda: self.intended.emit(action.intent))
-        return button
 
     def _press(self) -> None:
         if self._next is not None:
@@ -230,27 +185,3 @@ class TakeBar(QWidget):
         self.discard.setEnabled(by_id("take.discard").enabled(state))
         self.stop.setEnabled(state.station not in ("", "estop"))
         self.stop.setText("Stopped" if state.station == "estop" else "E-stop")
-
-
-def _column() -> QVBoxLayout:
-    column = QVBoxLayout()
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    return column
-
-
-def _with_key(button: Button, key: str) -> QVBoxLayout:
-    """A button with its key under it, so that one learns the key by using the button."""
-    column = QVBoxLayout()
-    column.setSpacing(SIZES.hair)
-    column.addStretch()
-    column.addWidget(button)
-    keys = QHBoxLayout()
-    keys.setSpacing(2)
-    keys.addStretch()
-    for cap in key_caps(key):
-        keys.addWidget(Keycap(cap))
-    keys.addStretch()
-    column.addLayout(keys)
-    column.addStretch()
-    return column

@@ -9,12 +9,18 @@ from app.runtime.messages import StationStatus
 from app.session.rollouts import Rollouts
 from app.ui import look
 from app.ui.action import Intent, UiState, key_caps
-from app.ui.actions import by_id, tooltip
-from app.ui.collect.take_bar import ProgressLine
+from app.ui.bar_parts import (
+    ProgressLine,
+    action_button,
+    bare_column,
+    estop_button,
+    key_under,
+    primary_button,
+)
 from app.ui.look import DARK, SIZES, Tone
 from app.ui.next_rollout import next_rollout
 from app.ui.test.words import Who
-from app.ui.widgets import Button, ElidedText, Keycap, Line, Text, set_look
+from app.ui.widgets import ElidedText, Line, Text, set_look
 from app.ui.words import clock_time, plural
 from devices.clock import NS_PER_S
 
@@ -55,7 +61,7 @@ class RolloutBar(QWidget):
 
     # ------------------------------------------------------------------------------- building
     def _who(self) -> QVBoxLayout:
-        column = _column()
+        column = bare_column()
         head = QHBoxLayout()
         head.setSpacing(10)
         self._shape = QLabel()
@@ -71,7 +77,7 @@ class RolloutBar(QWidget):
         return column
 
     def _clock(self) -> QVBoxLayout:
-        column = _column()
+        column = bare_column()
         self.phase = Text("No rollout", "title")
         self.time = Text("0:00.0", "display")
         self.time.setMinimumWidth(140)
@@ -82,7 +88,7 @@ class RolloutBar(QWidget):
         return column
 
     def _facts(self) -> QVBoxLayout:
-        column = _column()
+        column = bare_column()
         column.setSpacing(6)
         self.start = ElidedText("", "strong")
         self.tags = ElidedText("", "caption", role="soft")
@@ -113,20 +119,14 @@ class RolloutBar(QWidget):
         self.score.setFixedHeight(SIZES.control_large - 2)
         self.score.setAccessibleName("Partial score")
         self.score.setToolTip("Partial score; the keys - and = change it")
-        self.hold = self._button("policy.hold", "Hold")
-        self.give_back = self._button("policy.give_back", "Give back")
-        self.exclude = self._button("rollout.excluded", "Exclude")
-        self.failure = self._button("rollout.failure", "Failure")
-        self.success = self._button("rollout.success", "Success")
-        self.primary = Button("Plan", kind="primary", large=True)
-        self.primary.setMinimumWidth(150)
-        self.primary.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.primary.clicked.connect(self._press)
-        hint = tooltip(by_id("safety.estop"))
-        self.stop = Button("E-stop", kind="danger", icon="hand-palm", large=True, hint=hint)
-        self.stop.setAccessibleName("Emergency stop")
-        self.stop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.stop.clicked.connect(lambda: self.intended.emit(Intent("estop")))
+        emit = self.intended.emit
+        self.hold = action_button("policy.hold", "Hold", emit)
+        self.give_back = action_button("policy.give_back", "Give back", emit)
+        self.exclude = action_button("rollout.excluded", "Exclude", emit)
+        self.failure = action_button("rollout.failure", "Failure", emit)
+        self.success = action_button("rollout.success", "Success", emit)
+        self.primary = primary_button("Plan", 150, self._press)
+        self.stop = estop_button(emit)
         self._with: dict[QWidget, QWidget] = {}
         for widget, key in (
             (self.score, "-"),
@@ -138,18 +138,10 @@ class RolloutBar(QWidget):
             (self.primary, "Return"),
             (self.stop, "Esc"),
         ):
-            box = _with_key(widget, key)
+            box = key_under(widget, ("-", "=") if key == "-" else key_caps(key))
             self._with[widget] = box
             row.addWidget(box)
         return row
-
-    def _button(self, action_id: str, text: str) -> Button:
-        action = by_id(action_id)
-        button = Button(text, icon=action.icon, hint=tooltip(action), large=True)
-        button.setAccessibleName(action.title)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(lambda: self.intended.emit(action.intent))
-        return button
 
     def _press(self) -> None:
         if self._next is not None:
@@ -244,28 +236,3 @@ class RolloutBar(QWidget):
         self.hold.setEnabled(state.in_hand in ("driving", "held"))
         self.stop.setEnabled(state.station not in ("", "estop"))
         self.stop.setText("Stopped" if state.station == "estop" else "E-stop")
-
-
-def _column() -> QVBoxLayout:
-    column = QVBoxLayout()
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    return column
-
-
-def _with_key(widget: QWidget, key: str) -> QWidget:
-    """A control with its key under it."""
-    box = QWidget()
-    column = QVBoxLayout(box)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(SIZES.hair)
-    column.addStretch()
-    column.addWidget(widget)
-    keys = QHBoxLayout()
-    keys.addStretch()
-    for cap in key_caps(key) if key != "-" else ("-", "="):
-        keys.addWidget(Keycap(cap))
-    keys.addStretch()
-    column.addLayout(keys)
-    column.addStretch()
-    return box

@@ -7,7 +7,6 @@ from pathlib import Path
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QCheckBox,
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
@@ -16,7 +15,7 @@ from PyQt6.QtWidgets import (
 )
 
 from app.ui.look import SIZES
-from app.ui.sheets import Sheet
+from app.ui.sheets import Sheet, browse_folder
 from app.ui.widgets import Button, SectionTitle
 
 REASONS = ("the scene was not reset", "I was in the way", "the wrong policy", "hardware fault")
@@ -72,16 +71,7 @@ class PathSheet(Sheet):
         return text if "://" in text or not text else str(Path(text).expanduser().absolute())
 
     def _browse(self) -> None:
-        # Qt's own dialog: a native one would take the keyboard, and Escape with it.
-        start = Path(self.given() or Path.home())
-        while not start.is_dir():
-            start = start.parent
-        chosen = QFileDialog.getExistingDirectory(
-            self,
-            self.title.text(),
-            str(start),
-            QFileDialog.Option.ShowDirsOnly | QFileDialog.Option.DontUseNativeDialog,
-        )
+        chosen = browse_folder(self, self.title.text(), Path(self.given() or Path.home()))
         if chosen:
             self.path.setText(chosen)
         self.path.setFocus(Qt.FocusReason.OtherFocusReason)
