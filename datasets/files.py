@@ -12,7 +12,7 @@ import numpy as np
 
 from datasets import layout
 from datasets.dataset import reason
-from datasets.lock import is_being_recorded
+from datasets.lock import is_held
 from devices.errors import StorageError
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -182,7 +182,7 @@ def let_go(file: h5py.File) -> None:
 def living_writer(path: Path) -> bool:
     """Whether somebody is recording this file now."""
     try:
-        return is_being_recorded(path)
+        return is_held(path)
     except OSError as error:
         raise StorageError(f"Episode {path} cannot be read: {reason(error)}") from error
 

@@ -1,4 +1,4 @@
-"""A lock that says 'this file is being recorded' and vanishes with its holder."""
+"""A lock that says 'somebody works on this file' and vanishes with its holder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from pathlib import Path
 _FLOCK = "hhqqi"  # l_type, l_whence, l_start, l_len, l_pid of `struct flock`
 
 
-class RecordingLock:
-    """Held by a writer while its episode is open.
+class FileLock:
+    """Held by the writer of an episode, the trainer of a training, the runner of a queue.
 
     It belongs to the open file description (`F_OFD_SETLK`, fcntl(2)): neither another handle in
     the same process nor HDF5's own `flock` disturbs it, and the kernel drops it on SIGKILL.
+    Looking (`is_held`) takes nothing, so a watcher is never in the holder's way.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        OSError: When somebody holds it already, or it cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,8 +46,8 @@ class RecordingLock:
             self._fd = None
 
 
-def is_being_recorded(path: Path) -> bool:
-    """Whether a living writer holds the file."""
+def is_held(path: Path) -> bool:
+    """Whether somebody alive holds the file. Raises OSError if it cannot be opened."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _request(fcntl.F_WRLCK))

@@ -20,7 +20,7 @@ import numpy as np
 
 from datasets import files, layout
 from datasets.dataset import Dataset, reason
-from datasets.lock import RecordingLock
+from datasets.lock import FileLock
 from devices.errors import StorageError
 
 _DRAFT_AGE_S = 3600.0
@@ -67,7 +67,7 @@ def repair(path: Path) -> RepairReport:
     """
     files.open_file(path).close()  # tells by name what is no episode at all
     try:
-        lock = RecordingLock(path)
+        lock = FileLock(path)
     except (BlockingIOError, PermissionError) as error:
         if files.living_writer(path):
             raise StorageError(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from datasets import files, layout
 from datasets.dataset import Dataset, reason
-from datasets.lock import RecordingLock
+from datasets.lock import FileLock
 from datasets.track import ArrayTrack, PacketTrack, Track
 from datasets.video import Packet
 from devices.clock import NS_PER_S, Clock, ClockAnchor
@@ -102,7 +102,7 @@ class EpisodeWriter:
             if shortage := self._shortage():
                 raise OSError(errno.ENOSPC, shortage)
             self._file = self._create(draft, start, provenance)
-            self._lock = RecordingLock(draft)
+            self._lock = FileLock(draft)
             # From here on the file opens, whatever happens; so only now it gets its name.
             draft.rename(self.path)
         except (OSError, RuntimeError) as error:

@@ -7,13 +7,12 @@ so whatever kills the runner, the next one goes on with the same training where 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from datasets.lock import FileLock, is_held
 from devices.errors import ConfigError, PolicyError, TeledeckError
 from policies.training_run import PLAN, Phase, Plan, RunFolder, Status
 
@@ -147,26 +146,25 @@ class TrainingQueue:
     def is_worked_on(self) -> bool:
         """Whether a runner lives."""
         try:
-            with self._locked():
-                return False
-        except PolicyError:
-            return True
+            return is_held(self.root / LOCK)
+        except FileNotFoundError:
+            return False
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        (self.root / LOCK).touch()
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise PolicyError(
-                    f"The queue {self.root} is worked on already",
-                    next_step="What is added to it will be trained in turn",
-                ) from error
+            lock = FileLock(self.root / LOCK)
+        except OSError as error:
+            raise PolicyError(
+                f"The queue {self.root} is worked on already",
+                next_step="What is added to it will be trained in turn",
+            ) from error
+        try:
             yield
         finally:
-            os.close(fd)
+            lock.release()
 
 
 def _number(name: str) -> int:

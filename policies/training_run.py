@@ -12,7 +12,6 @@ best/ last/     checkpoints
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -22,6 +21,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from datasets.lock import FileLock, is_held
 from devices.errors import ConfigError, PolicyError
 from policies.safe_folder import write_file
 
@@ -220,16 +220,9 @@ class RunFolder:
     def is_locked(self) -> bool:
         """Whether a trainer lives."""
         try:
-            fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
+            return is_held(self.path / LOCK)
+        except FileNotFoundError:
             return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(fd)
-        return False
 
     # -------------------------------------------------------------------------------- commanding
     def command(self, word: Command) -> None:
@@ -251,21 +244,22 @@ class RunFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder. Raises PolicyError if another trainer has it."""
-        fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        path = self.path / LOCK
+        path.touch()
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                holder = os.pread(fd, 20, 0).decode(errors="replace").strip() or "unknown"
-                raise PolicyError(
-                    f"{self.path} is being trained already, by process {holder}",
-                    next_step="Wait for it, cancel it, or choose another folder",
-                ) from error
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, str(os.getpid()).encode(), 0)
+            lock = FileLock(path)
+        except OSError as error:
+            holder = path.read_text(errors="replace").strip() or "unknown"
+            raise PolicyError(
+                f"{self.path} is being trained already, by process {holder}",
+                next_step="Wait for it, cancel it, or choose another folder",
+            ) from error
+        try:
+            os.ftruncate(lock.fd, 0)
+            os.pwrite(lock.fd, str(os.getpid()).encode(), 0)
             yield
         finally:
-            os.close(fd)
+            lock.release()
 
     def write_status(self, status: Status) -> None:
         filled = msgspec.structs.replace(status, wall_s=time.time(), pid=os.getpid())

@@ -19,7 +19,7 @@ import psutil
 
 from app.runtime.messages import Discard, Keep, Stop
 from app.runtime.synthetic_cameras import read_code
-from datasets.lock import is_being_recorded
+from datasets.lock import is_held
 from datasets.reader import Episode
 from tests.benchmarks.report import Row, options, percentiles, tell
 from tests.runtime.studio import Studio
@@ -95,7 +95,7 @@ def _stop_and_keep(studio: Studio, uid: str) -> tuple[float, float, float]:
     studio.ask(Keep("success"))
     kept = time.perf_counter()
     path = studio.dataset.episode_path(uid)
-    while not path.exists() or is_being_recorded(path):
+    while not path.exists() or is_held(path):
         time.sleep(0.005)
     return (stopped - began) * 1e3, (kept - stopped) * 1e3, time.perf_counter() - began
 

@@ -14,7 +14,7 @@ from app.runtime.rundir import RunDir
 from app.runtime.station_file import Touch
 from app.runtime.take import may_come_and_go
 from app.runtime.touch_pads import TouchProcess, gels_of
-from datasets.lock import is_being_recorded
+from datasets.lock import is_held
 from datasets.reader import Episode
 from devices.clock import SystemClock
 from devices.robots.openarm import OpenArmV2
@@ -71,7 +71,7 @@ def test_a_take_outlives_the_touch_process_and_follows_it_when_it_is_back(tmp_pa
         second.end()
         path = studio.dataset.episode_path(uid)
         deadline = time.monotonic() + 10.0
-        while (not path.exists() or is_being_recorded(path)) and time.monotonic() < deadline:
+        while (not path.exists() or is_held(path)) and time.monotonic() < deadline:
             time.sleep(0.01)
         with Episode.open(path) as episode:
             felt, raw = episode[f"{PAD}/deformation"], episode[f"{PAD}/tactile"]

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -137,3 +138,34 @@ def _wait(happened: object, seconds: float = 60.0) -> None:
     while not happened():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_who_only_watches_is_never_in_the_way(tmp_path: Path) -> None:
+    """The window looks at the locks many times a second while trainers and runners take them."""
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    queue = TrainingQueue(tmp_path / "queue")
+    over = threading.Event()
+    seen: set[tuple[bool, bool]] = set()
+
+    def watch() -> None:
+        while not over.is_set():
+            seen.add((folder.is_locked(), queue.is_worked_on()))
+
+    watchers = [threading.Thread(target=watch) for _ in range(3)]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for _ in range(300):
+            with folder.locked():
+                assert folder.is_locked()
+                with pytest.raises(PolicyError, match="being trained already"), folder.locked():
+                    pass
+            with queue._locked():
+                assert queue.is_worked_on()
+    finally:
+        over.set()
+        for watcher in watchers:
+            watcher.join()
+    assert not folder.is_locked() and not queue.is_worked_on()
+    assert (False, False) in seen

@@ -26,7 +26,7 @@ from app.runtime.messages import (
 )
 from app.runtime.synthetic_cameras import draw_code, read_code
 from datasets.journal import Journal
-from datasets.lock import is_being_recorded
+from datasets.lock import is_held
 from datasets.reader import Episode
 from datasets.repair import repair
 from tests.runtime.studio import PATIENCE_S, Studio
@@ -43,7 +43,7 @@ def closed(studio: Studio, uid: str) -> Episode:
     """The episode, once its file is closed."""
     path = studio.dataset.episode_path(uid)
     deadline = time.monotonic() + PATIENCE_S
-    while not path.exists() or is_being_recorded(path):
+    while not path.exists() or is_held(path):
         assert time.monotonic() < deadline, f"{uid} was never closed"
         time.sleep(0.02)
     return Episode.open(path)

@@ -13,7 +13,7 @@ from app.runtime.messages import Arm, Keep, PolicyUse, Start, Stop
 from app.runtime.station_file import StationFile
 from app.train import make_plan
 from datasets.dataset import Dataset
-from datasets.lock import is_being_recorded
+from datasets.lock import is_held
 from datasets.reader import Episode
 from policies import checkpoint
 from policies.trainer import Trainer
@@ -82,7 +82,7 @@ def _started(run: RealRun, name: str) -> str:
 
 
 def _judge(path: Path, slot: str, name: str, digest: str) -> None:
-    while is_being_recorded(path):
+    while is_held(path):
         time.sleep(0.02)
     with Episode.open(path) as episode:
         policy = episode.start["policy"]
