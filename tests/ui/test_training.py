@@ -99,6 +99,21 @@ def test_cancel_and_go_on_from_the_table_of_actions(tab: TrainTab, dataset: Data
     assert not tab.perform(Intent("nothing of ours"))
 
 
+def test_a_key_acts_on_the_training_as_it_is_now(tab: TrainTab, dataset: Dataset) -> None:
+    folder = tab.desk.add(plan_for(dataset))
+    tab._look(force=True)
+    said: list[str] = []
+    tab.said.connect(said.append)
+    assert tab.perform(Intent("train_again"))
+    assert said == ["0001-bc cannot be taken up again now (waits)"]
+    with folder.locked():
+        folder.write_status(Status(phase="failed", error="its process ended with -9"))
+    asked: list[str] = []
+    tab.desk.again = asked.append  # type: ignore[method-assign]
+    assert tab.perform(Intent("train_again"))  # the page has not been drawn since
+    assert asked == ["0001-bc"]
+
+
 def test_what_cannot_be_read_is_named(tab: TrainTab, dataset: Dataset) -> None:
     folder = tab.desk.add(plan_for(dataset))
     (folder.path / "plan.json").write_text("{}")
@@ -141,10 +156,6 @@ def test_the_sheet_counts_windows_and_weighs_takes(tab: TrainTab) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("TELEDECK_SESSIONS"),
-    reason="fails now and then, the cause is not found (open): set TELEDECK_SESSIONS=1 to try it",
-)
 def test_a_training_started_here_survives_the_death_of_its_process(tab: TrainTab) -> None:
     tab.perform(Intent("train_new"))
     sheet = tab.sheet

@@ -17,6 +17,7 @@ from app.ui.action import Context, Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES
 from app.ui.place import PlaceWidget, SessionPort
+from app.ui.training.phases import PHASE_WORDS
 from app.ui.training.queue_list import QueueList
 from app.ui.training.run_view import RunView
 from app.ui.training.sheet import NewTraining
@@ -230,31 +231,50 @@ class TrainTab(PlaceWidget):
             self.intended.emit(intent)
 
     def _pause(self) -> None:
-        view = self._chosen()
-        if view is not None and "resume" in view.can:
-            self._ask(self.desk.resume, f"{view.name} goes on")
-        elif view is not None and "pause" in view.can:
-            self._ask(self.desk.pause, f"{view.name} pauses; the queue waits with it")
+        view = self._chosen_now()
+        if view is None:
+            return
+        if "resume" in view.can:
+            self._ask(view, self.desk.resume, f"{view.name} goes on")
+        elif "pause" in view.can:
+            self._ask(view, self.desk.pause, f"{view.name} pauses; the queue waits with it")
+        else:
+            self._refuse(view, "paused")
 
     def _cancel(self) -> None:
-        view = self._chosen()
-        if view is not None and "cancel" in view.can:
-            self._ask(self.desk.cancel, f"{view.name} is cancelled; Go on takes it up again")
+        view = self._chosen_now()
+        if view is None:
+            return
+        if "cancel" in view.can:
+            self._ask(view, self.desk.cancel, f"{view.name} is cancelled; Go on takes it up again")
+        else:
+            self._refuse(view, "cancelled")
 
     def _again(self) -> None:
-        view = self._chosen()
-        if view is not None and "again" in view.can:
-            self._ask(self.desk.again, f"{view.name} goes on from its last state")
+        view = self._chosen_now()
+        if view is None:
+            return
+        if "again" in view.can:
+            self._ask(view, self.desk.again, f"{view.name} goes on from its last state")
+        else:
+            self._refuse(view, "taken up again")
 
-    def _ask(self, ask: Callable[[str], object], done: str) -> None:
-        view = self._chosen()
+    def _chosen_now(self) -> TrainingView | None:
+        """The chosen training as it is now, not as it was when it was drawn last."""
+        self._look(force=True)
+        return self._chosen()
+
+    def _refuse(self, view: TrainingView, asked: str) -> None:
+        word, _ = PHASE_WORDS[view.status.phase]
+        self.said.emit(f"{view.name} cannot be {asked} now ({word.lower()})")
+
+    def _ask(self, view: TrainingView, ask: Callable[[str], object], done: str) -> None:
         try:
-            ask(view.name if view is not None else "")
+            ask(view.name)
         except (TeledeckError, OSError) as error:
             self.said.emit(str(error))
             return
-        if done:
-            self.said.emit(done)
+        self.said.emit(done)
         self._look(force=True)
 
 
