@@ -15,13 +15,12 @@ from typing import Literal, Protocol
 import msgspec
 import numpy as np
 
-from app.runtime.messages import (
+from app.runtime.policy_source import RingSource
+from app.runtime.policy_watch import FolderWatch
+from app.runtime.requests import (
     SLOTS,
-    Event,
     Ok,
-    PolicyStatus,
     PolicyUse,
-    Published,
     Refused,
     Reply,
     Request,
@@ -30,9 +29,8 @@ from app.runtime.messages import (
     Slot,
     StopChild,
 )
-from app.runtime.policy_source import RingSource
-from app.runtime.policy_watch import FolderWatch
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import Event, PolicyStatus, Published
 from devices.clock import NS_PER_S, Clock
 from devices.errors import PolicyError
 from devices.follower import ArmLimits

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.runtime.feed import CameraFeed, Cuts, Feed
-from app.runtime.messages import Event
+from app.runtime.statuses import Event
 from datasets.writer import EpisodeWriter
 from devices.clock import NS_PER_S, Clock
 from devices.errors import StorageError, TeledeckError

@@ -12,9 +12,8 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.runtime.messages import (
+from app.runtime.requests import (
     Keep,
-    NeedCheck,
     Perturb,
     PolicyDrop,
     PolicyHold,
@@ -25,6 +24,7 @@ from app.runtime.messages import (
     ResetScene,
     SetInstruction,
 )
+from app.runtime.statuses import NeedCheck
 from app.session.rollouts import FAILURES
 from app.ui import look
 from app.ui.action import PLACES, Intent, Place

@@ -11,7 +11,8 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QLineEdit, QVBoxLayout
 from pytestqt.qtbot import QtBot
 
-from app.runtime.messages import Arm, Discard, EStop, Event, Keep, Pause, ResetScene, Start, Stop
+from app.runtime.requests import Arm, Discard, EStop, Keep, Pause, ResetScene, Start, Stop
+from app.runtime.statuses import Event
 from app.ui import look
 from app.ui.action import PLACES, Context, Intent, Place
 from app.ui.actions import ACTIONS
