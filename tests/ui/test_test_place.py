@@ -165,7 +165,7 @@ def test_a_takeover_shows_at_once_and_is_given_back(lab: Lab) -> None:
     lab.pass_s(0.05)
     bar = lab.place.run.bar
     assert bar.who.text() == "You", "before the station has said a word"
-    assert lab.window._border.property("tone") == "armed"
+    assert lab.window.centralWidget().property("tone") == "armed"
     lab.session.take_over()
     lab.place.run.driven.hands.let_go()
     lab.pass_s(0.1)
