@@ -16,7 +16,8 @@ from app.runtime.hands import command_specs, leader_input, publish_commands
 from app.runtime.leaders import Leaders
 from app.runtime.loop_meter import LoopMeter, input_delay_spec, loop_spec
 from app.runtime.outlet import Outlet
-from app.runtime.policies import Policies, drive_spec
+from app.runtime.policies import Policies
+from app.runtime.policy_drive import drive_spec
 from app.runtime.requests import (
     ClearEStop,
     EStop,
