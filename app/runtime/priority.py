@@ -6,6 +6,7 @@ The order, by niceness where the program runs as root; without privileges those 
      -7  headset
      -6  touch
      -5  recorder, event loop of the window
+     -4  fast path of a policy: whatever it does, what is before it goes on
       0  takes (what they write waits in rings), thread of the window's 3-D view
       3  cameras
       6  rasteriser of the 3-D view
@@ -47,6 +48,7 @@ HEADSET = -7
 TOUCH = -6
 RECORDER = -5
 WINDOW = -5
+FAST_PATH = -4
 CAMERAS = 3
 RASTERISER = 6  # much more, and on a busy machine a picture takes seconds
 
