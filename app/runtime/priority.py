@@ -2,7 +2,7 @@
 
 The order, by niceness where the program runs as root; without privileges those before 0 are equal:
 
-    -10  station
+    -10  station (before all, in real time, where there are two cores or more)
      -7  headset
      -6  touch
      -5  recorder, event loop of the window
@@ -73,6 +73,25 @@ def go_first(nice: int) -> bool:
         allowed = True
     answer_soon(_SLICE_MS)
     return allowed
+
+
+def go_before_all(nice: int) -> bool:
+    """Put the calling thread before all others where that is allowed (root, or a limit for real-time
+    priorities), else as `go_first`. For the robot's loop alone: however high its niceness places
+    it, it would wait for whole slices of others. Threads that it makes begin at niceness 0.
+
+    A loop that never rests leaves the others the other cores, and what Linux keeps for them of its
+    own (a twentieth); with a single core nobody goes before all.
+
+    Returns:
+        Whether anything but a short slice was allowed.
+    """
+    if len(_CORES) > 1:
+        with contextlib.suppress(PermissionError):
+            policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
+            return True
+    return go_first(nice)
 
 
 def keep_apart(place: Literal["robot", "window"]) -> None:
