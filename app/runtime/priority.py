@@ -76,9 +76,10 @@ def go_first(nice: int) -> bool:
 
 
 def go_before_all(nice: int) -> bool:
-    """Put the calling thread before all others where that is allowed (root, or a limit for real-time
-    priorities), else as `go_first`. For the robot's loop alone: however high its niceness places
-    it, it would wait for whole slices of others. Threads that it makes begin at niceness 0.
+    """Put the calling thread before all others where that is allowed, else as `go_first`.
+
+    For the robot's loop alone: however high its niceness places it, it would wait for whole slices
+    of others. Root may, and who has a limit for real time. Threads that it makes begin at 0.
 
     A loop that never rests leaves the others the other cores, and what Linux keeps for them of its
     own (a twentieth); with a single core nobody goes before all.
