@@ -12,8 +12,9 @@ from typing import Final
 
 from devices.clock import NS_PER_S
 
-AHEAD_NS: Final = 1_000_000
-"""How long before a tick a post shall come: room for its way here and its unrest [ns]."""
+AHEAD_NS: Final = (600_000, 2_000_000)
+"""How long before a tick a post shall come, least and most [ns]: room for its way here and its
+unrest. It grows with each post that misses its tick, and shrinks slowly with those that do not."""
 FITS: Final = 0.06
 """Of the nominal period; a headset that would need a longer way is served as it comes."""
 MOST: Final = 0.08
@@ -21,6 +22,8 @@ MOST: Final = 0.08
 
 _KEPT: Final = 0.9  # of the estimate of the posts' interval, at each post
 _PUSH: Final = 0.2  # of the error in phase, at each post
+_GROWS_NS: Final = 200_000
+_SHRINKS_NS: Final = 10_000  # so one post in twenty misses its tick
 _SILENCE_NS: Final = NS_PER_S // 4
 
 
@@ -36,6 +39,7 @@ class Lean:
         self._last_ns: int | None = None
         self._interval_ns: float | None = None
         self._push_ns = 0
+        self._ahead_ns = 1_000_000
 
     def heard(self, post_ns: int, tick_ns: int) -> None:
         """A post that came at `post_ns` is looked at by the tick that begins at `tick_ns`."""
@@ -49,8 +53,11 @@ class Lean:
         period_ns = self._fitting_ns()
         if period_ns is None:
             return
+        wait_ns = tick_ns - post_ns
+        change_ns = _GROWS_NS if wait_ns > period_ns else -_SHRINKS_NS
+        self._ahead_ns = min(max(self._ahead_ns + change_ns, AHEAD_NS[0]), AHEAD_NS[1])
         # The shortest way to the wanted phase; positive: ticks come too late after the posts.
-        error_ns = (tick_ns - post_ns - AHEAD_NS + period_ns / 2) % period_ns - period_ns / 2
+        error_ns = (wait_ns - self._ahead_ns + period_ns / 2) % period_ns - period_ns / 2
         self._push_ns = -round(_PUSH * error_ns)
 
     def period_ns(self, now_ns: int) -> int:
