@@ -279,8 +279,8 @@ class Headset:
             return address == self._pilot.address
         return self._posters.only(self._clock.now_ns()) == address
 
-    def _on_stranger(self, address: str, t_ns: int) -> None:
-        if self._posters.saw(address, t_ns) and self._pilot.address:
+    def _on_stranger(self, post: Post, address: str, t_ns: int) -> None:
+        if self._posters.saw(address, t_ns, post) and self._pilot.address:
             self._counts["strangers"] += 1
             text = f"{address} posts too; it is ignored, {self._pilot.address} drives"
             self._publisher.send(Event(t_ns, "fault", text, {"headset": "second"}))
@@ -290,7 +290,7 @@ class Headset:
         if taken.reading is not None:
             self._station.send(as_drive(taken.reading))
         # Whoever drives is served; now what may take its time.
-        self._posters.saw(address, arrival_ns)
+        self._posters.saw(address, arrival_ns, post)
         if taken.hands is not None and self._outlet is not None:
             for side in SIDES:
                 row = _row(taken.hands[side])
@@ -356,6 +356,8 @@ class Headset:
             simulated=bool(
                 listener is not None and pilot.address and listener.simulated(pilot.address)
             ),
+            calibrating=bool(pilot.address) and pilot.hands.calibrating,
+            holds=pilot.holds() if pilot.address else {},
         )
 
     def _sentence(self, now_ns: int) -> tuple[str, bool]:

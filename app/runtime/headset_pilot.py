@@ -262,6 +262,13 @@ class Pilot:
             doubt=self.doubt,
         )
 
+    def holds(self) -> dict[str, str]:
+        """By side: why a hand drives nothing though its grip is squeezed, as a sentence."""
+        return {
+            side: f"{why[:1].upper()}{why[1:].rstrip('.')}."
+            for side, why in self.hands.holds().items()
+        }
+
     def set_up_state(self) -> SetUpState:
         one = self.set_up
         return SetUpState(one.step, one.text, one.share, one.problem)

@@ -402,12 +402,14 @@ class CameraStatus(Message, frozen=True):
 
 
 class Poster(Message, frozen=True):
-    """Somebody who posts to the TactAR port."""
+    """Somebody who posts to the TactAR port. `speed_m_s` is of its fastest hand or head: so one sees
+    whose headset is moved, before any is confirmed."""
 
     address: str
     rate_hz: float
     age_ms: float
     confirmed: bool
+    speed_m_s: float = 0.0
 
 
 class SetUpState(Message, frozen=True):
@@ -473,6 +475,8 @@ class HeadsetStatus(Message, frozen=True):
     text: str
     fault: bool
     simulated: bool = False  # a fake headset posts
+    calibrating: bool = False  # the app is in its calibration mode, as far as its buttons tell
+    holds: dict[str, str] = {}  # by side: why a squeezed grip, or a hand not seen, drives nothing
 
 
 class PadReading(Message, frozen=True):

@@ -37,7 +37,7 @@ class Heard:
     def take(self, post: Post, address: str, t_ns: int) -> None:
         self.posts.append((post, address, t_ns))
 
-    def see(self, address: str, t_ns: int) -> None:
+    def see(self, _post: Post, address: str, t_ns: int) -> None:
         self.seen.append((address, t_ns))
 
     def accepts(self, address: str) -> bool:

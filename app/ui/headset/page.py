@@ -243,7 +243,10 @@ class HeadsetPage(QWidget):
             posture = self._posture(self._now_ns())
             held = {side for side in SIDES if (hand := posture.hand(side)) and hand.grip}
             self.arms.show_arms(
-                station.arms, driving=station.leader == "headset", grips=frozenset(held)
+                station.arms,
+                driving=station.leader == "headset",
+                grips=frozenset(held),
+                holds=headset.holds if headset is not None else None,
             )
         others = refused_posters(headset) if headset is not None else ()
         self.foot.show_refused(tuple(p.address for p in others))
