@@ -3,9 +3,9 @@
 `python -m app.wearer RUN --scene SCENE --address ADDRESS [--port PORT] ...`
 
 A SIMULATION, for the pictures of the docs and for tests. A process of its own, as a headset is. It
-hears one word a line: what to do (`rest`, `squeeze`, `push`, `align`, `hold`, `task`, `circle`), what
-goes wrong (`lose`, `find`, `recentre`, `restart`, `calibrate`), or `quit`. Ten times a second it
-tells, as a line of JSON, what it does and what its headset got. Its eyes are the streams of the run; its hands reach the robot through the wire
+hears one word a line: what to do (`rest`, `squeeze`, `push`, `align`, `hold`, `task`, `circle`),
+what goes wrong (`lose`, `find`, `recentre`, `restart`, `calibrate`), or `quit`. Ten times a second
+it tells, as a line of JSON, what it does and what its headset got. Its eyes are the streams of the run; its hands reach the robot through the wire
 alone. Stopping this process (SIGSTOP) pulls the plug; when it goes on it has noticed nothing for a
 while: its grips stay squeezed and its hands move, until it sees that no arm follows.
 """

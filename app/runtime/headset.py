@@ -178,14 +178,19 @@ class Headset:
             raise DeviceError("The port is being opened or closed", next_step="Try again at once")
         loop = asyncio.get_running_loop()
         if not on:
+            self._fault = ""
             self._opening = loop.create_task(self._close_port())
             return Ok("The TactAR port is closed.")
         if self._listener is not None:
             return Ok(f"Listening on port {self._listener.port} already. {WARNING}")
         if not 0 <= port <= 65535:
             raise ConfigError(f"There is no TCP port {port}", allowed=["0 to 65535"])
-        _refuse_taken(port)
         self._port = port
+        try:
+            _refuse_taken(port)
+        except DeviceError as error:
+            self._fault = str(error)  # stays on the page until the port opens, or is given up
+            raise
         self._opening = loop.create_task(self._open_port(port))
         return Ok(f"Listening on port {port}. {WARNING}")
 

@@ -19,7 +19,7 @@ MOST: Final = 16
 _FORGET_NS: Final = 10 * NS_PER_S
 _WINDOW_NS: Final = 2 * NS_PER_S
 _SPEED_NS: Final = NS_PER_S // 4
-"""A speed is told from where the hands were so long ago: tracking trembles less than people move."""
+"""A speed is told from where the hands were so long ago: tracking trembles less than they move."""
 
 
 class Posters:

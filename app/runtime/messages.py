@@ -9,6 +9,7 @@ Three kinds of talk, each on its own socket in the run folder (`app.runtime.rund
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import msgspec
@@ -402,8 +403,8 @@ class CameraStatus(Message, frozen=True):
 
 
 class Poster(Message, frozen=True):
-    """Somebody who posts to the TactAR port. `speed_m_s` is of its fastest hand or head: so one sees
-    whose headset is moved, before any is confirmed."""
+    """Somebody who posts to the TactAR port. `speed_m_s` is of its fastest hand or head: so one
+    sees whose headset is moved, before any is confirmed."""
 
     address: str
     rate_hz: float
@@ -417,12 +418,15 @@ class SetUpState(Message, frozen=True):
 
     `step` is what is asked now, "" when it does not run; `text` says it to the operator; `share`
     is how much of the step is done, 0 ... 1; `problem` what went wrong in the last try, or "".
+    `trim_rad` and `residual_rad` are what the push told, NaN before it has.
     """
 
     step: str
     text: str
     share: float = 0.0
     problem: str = ""
+    trim_rad: float = math.nan
+    residual_rad: float = math.nan
 
 
 class HeadsetCalibration(Message, frozen=True):
@@ -501,6 +505,7 @@ class PadReading(Message, frozen=True):
     text: str = ""
     axes: tuple[float, float, float, float] | None = None
     axes_error: tuple[float, float, float, float] | None = None
+    fault: bool = False  # its sensor is away
 
 
 class TouchStatus(Message, frozen=True):

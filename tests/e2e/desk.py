@@ -209,7 +209,3 @@ class Desk:
         return any(
             arm.side == side and arm.clutched and not arm.hold for arm in self.session.station.arms
         )
-
-
-
-

@@ -151,8 +151,8 @@ def test_an_open_port_is_never_shown_in_a_quiet_colour() -> None:
 
 def test_a_calibration_is_told_in_degrees_and_ages() -> None:
     facts = dict(calibration_words(calibration(age_s=7200.0)))
-    assert facts["Turn corrected"] == "\u221221.4°"
-    assert facts["Spread of the push"] == "±0.8°"
+    assert facts["Turn"] == "\u221221.4°"
+    assert facts["Spread"] == "±0.8°"
     assert "2 h" in facts["Made"] and "exchanged" in facts["Hands"]
     assert [age_words(s) for s in (-3.0, 40.0, 720.0, 400_000.0)] == [
         "0 s",

@@ -14,7 +14,7 @@ from app.ui.look import DARK, SIZES
 from devices.leader import Side
 
 _ROW = 26
-_WIDTH = 460
+_WIDTH = 540
 HINT = "Drag a gripper, or hold the arrow keys  ·  Space grips  ·  Tab changes hands"
 
 

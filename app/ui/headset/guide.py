@@ -338,9 +338,9 @@ def calibration_words(calibration: HeadsetCalibration) -> tuple[tuple[str, str],
     spread = math.degrees(calibration.residual_rad)
     return (
         ("Made", f"{age_words(calibration.age_s)} ago"),
-        ("Turn corrected", f"{turn:+.1f}°".replace("-", "\u2212")),
-        ("Spread of the push", f"±{spread:.1f}°" if math.isfinite(spread) else "–"),
-        ("Hands", "exchanged by the app" if calibration.swapped else "as held"),
+        ("Turn", f"{turn:+.1f}°".replace("-", "\u2212")),
+        ("Spread", f"±{spread:.1f}°" if math.isfinite(spread) else "–"),
+        ("Hands", "exchanged" if calibration.swapped else "as held"),
     )
 
 
