@@ -135,13 +135,20 @@ class Run:
         self._supervisor.close()
 
 
-def open_window(station: StationFile, dataset: Path, *, screenshots: Path | None = None) -> int:
+def open_window(
+    station: StationFile,
+    dataset: Path,
+    *,
+    screenshots: Path | None = None,
+    headset: Mapping[str, Any] | None = None,
+) -> int:
     """Start a station and the window on it; return when the window is closed.
 
     Args:
         station: The station.
         dataset: Where takes go, and what the Library shows.
         screenshots: Write the pictures of the docs there and close, instead of waiting for a user.
+        headset: As for `children`.
 
     Returns:
         Exit status of the window; 1 if it crashed.
@@ -153,7 +160,7 @@ def open_window(station: StationFile, dataset: Path, *, screenshots: Path | None
     }
     window = ChildSpec("window", "app.ui.app", options, essential=True, answers=False)
     run = RunDir.create()
-    with Supervisor(run, (window, *children(station))) as supervisor:
+    with Supervisor(run, (window, *children(station, headset))) as supervisor:
         supervisor.start()
         supervisor.serve()
         crashed = [crash for crash in supervisor.crashes if crash.child == "window"]

@@ -30,7 +30,9 @@ def take_screenshots(out: Path) -> int:
             collect(StationFile(scene=scene), dataset, takes=TAKES)
         _small_policy(dataset.with_name("checkpoint"))
         with virtual_display():
-            return open_window(StationFile(scene=SCENE), dataset, screenshots=out)
+            # No set-up of a headset that somebody made here before: the pictures lead through one.
+            headset = {"folder": str(Path(folder) / "headsets")}
+            return open_window(StationFile(scene=SCENE), dataset, screenshots=out, headset=headset)
 
 
 def _small_policy(place: Path) -> None:

@@ -5,9 +5,10 @@
 A SIMULATION, for the pictures of the docs and for tests. A process of its own, as a headset is. It
 hears one word a line: what to do (`rest`, `squeeze`, `push`, `align`, `hold`, `task`, `circle`),
 what goes wrong (`lose`, `find`, `recentre`, `restart`, `calibrate`), or `quit`. Ten times a second
-it tells, as a line of JSON, what it does and what its headset got. Its eyes are the streams of the run; its hands reach the robot through the wire
-alone. Stopping this process (SIGSTOP) pulls the plug; when it goes on it has noticed nothing for a
-while: its grips stay squeezed and its hands move, until it sees that no arm follows.
+it tells, as a line of JSON, what it does and what its headset got. Its eyes are the streams of the
+run; its hands reach the robot through the wire alone. Stopping this process (SIGSTOP) pulls the
+plug; when it goes on it has noticed nothing for a while: its grips stay squeezed and its hands
+move, until it sees that no arm follows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TextIO, get_args
 
 import mujoco
 import numpy as np
@@ -55,9 +56,10 @@ ROBOT = 0.5  # [rad] where the robot looks, told in the app's aligned frame
 TREMBLE_M = 1e-4  # standard deviation of the tracking
 
 PADS = ("left_inner", "left_outer", "right_inner", "right_outer")
+_SIDE_M: dict[Side, float] = {"left": 0.2, "right": -0.2}
 _REST: dict[Side, Pose] = {
     side: Pose(np.array([0.25, y, 1.1]), np.array([1.0, 0.0, 0.0, 0.0]))
-    for side, y in (("left", 0.2), ("right", -0.2))
+    for side, y in _SIDE_M.items()
 }
 _HEAD = Pose(np.array([0.0, 0.0, 1.6]), np.array([1.0, 0.0, 0.0, 0.0]))
 _FREE_SPEED, _FREE_TURN = 0.8, 3.0  # [m/s], [rad/s] of a hand that holds nothing
@@ -344,11 +346,16 @@ async def _wear(options: argparse.Namespace) -> None:
         loop.add_reader(sys.stdin, hear)
         try:
             while not done.is_set():
-                print(json.dumps(_told(wearer, quest)), flush=True)
+                _write(sys.stdout, json.dumps(_told(wearer, quest)))
                 await asyncio.sleep(0.1)
         finally:
             loop.remove_reader(sys.stdin)
             await quest.stop()
+
+
+def _write(to: TextIO, line: str) -> None:
+    to.write(f"{line}\n")
+    to.flush()
 
 
 def _go_wrong(word: str, wearer: Wearer, quest: FakeQuest) -> None:
@@ -366,7 +373,7 @@ def _go_wrong(word: str, wearer: Wearer, quest: FakeQuest) -> None:
             wearer.calibrate()
         case _:
             known = ", ".join((*get_args(Word), *get_args(Mishap), "quit"))
-            print(f"'{word}' is not one of: {known}", file=sys.stderr, flush=True)
+            _write(sys.stderr, f"'{word}' is not one of: {known}")
 
 
 def _told(wearer: Wearer, quest: FakeQuest) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class Worn:
     def say(self, word: str) -> None:
         """What to do from now on, see `app.wearer`."""
         assert self._process.stdin is not None
-        print(word, file=self._process.stdin, flush=True)
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
 
     def pull(self) -> int:
         """Pull the plug; the answer is when [ns, monotonic]."""

@@ -83,8 +83,8 @@ class Posters:
 
     def _speed(self, address: str, now_ns: int) -> float:
         """Of the fastest hand or head [m/s], 0 while nothing is told of it."""
-        places = self._places.get(address, ())
-        if len(places) < 2 or now_ns - places[-1][0] > _SPEED_NS:
+        places = self._places.get(address)
+        if places is None or len(places) < 2 or now_ns - places[-1][0] > _SPEED_NS:
             return 0.0
         (begin_ns, before), (end_ns, now) = places[0], places[-1]
         if end_ns <= begin_ns or before.shape != now.shape:

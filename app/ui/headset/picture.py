@@ -187,9 +187,9 @@ class LivePicture(QWidget):
             turn, spread = scene.found
             painter.setFont(look.font("title"))
             painter.setPen(QColor(DARK.kept if spread <= SPREAD_RAD else DARK.armed))
-            line = area.adjusted(20, 0, -20, -14)
+            corner = area.adjusted(20, 0, -20, -14)
             flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
-            painter.drawText(line, flags, f"Push: {degrees(turn)}  {spread_words(spread)}")
+            painter.drawText(corner, flags, f"Push: {degrees(turn)}  {spread_words(spread)}")
 
     def _paint_side(self, painter: QPainter, area: QRectF, scene: Scene) -> None:
         painter.save()
