@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from app.runtime.messages import Poster
+from app.runtime.statuses import Poster
 from devices.clock import NS_PER_S
 from devices.stream import FloatArray
 from devices.tactar.wire import Post

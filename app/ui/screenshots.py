@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, QSize, QTimer
 
-from app.runtime.messages import HeadsetStatus, SetUpStep
+from app.runtime.requests import SetUpStep
+from app.runtime.statuses import HeadsetStatus
 from app.ui.action import PLACES, Intent
 from app.ui.headset.addresses import MachineAddress
 from app.wearer import Word

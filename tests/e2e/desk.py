@@ -15,7 +15,7 @@ from PyQt6.QtCore import QSize
 from PyQt6.QtWidgets import QApplication, QWidget
 
 from app.launch import Run
-from app.runtime.messages import HeadsetListen
+from app.runtime.requests import HeadsetListen
 from app.runtime.station_file import Cameras, StationFile, Touch
 from app.ui.action import Intent
 from app.ui.app import make_window

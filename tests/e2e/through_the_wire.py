@@ -26,8 +26,8 @@ import h5py
 import numpy as np
 
 from app.runtime.bus import Bus
-from app.runtime.messages import HeadsetStatus, StationStatus
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import HeadsetStatus, StationStatus
 from app.virtual_display import virtual_display
 from app.wearer import HEADING, PADS
 from app.worn import Worn

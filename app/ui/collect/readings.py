@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.runtime.messages import PadReading
+from app.runtime.statuses import PadReading
 from app.ui.collect.trace import Trace
 from app.ui.place import SessionPort
 from app.ui.view3d.ar import Box, PadTouch, TouchView

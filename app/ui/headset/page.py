@@ -11,7 +11,7 @@ from PyQt6.QtCore import QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from app.runtime.messages import HeadsetStatus
+from app.runtime.statuses import HeadsetStatus
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.headset.addresses import MachineAddress, machine_addresses
