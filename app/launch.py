@@ -140,6 +140,7 @@ def open_window(
     dataset: Path,
     *,
     screenshots: Path | None = None,
+    only: str = "",
     headset: Mapping[str, Any] | None = None,
 ) -> int:
     """Start a station and the window on it; return when the window is closed.
@@ -148,6 +149,7 @@ def open_window(
         station: The station.
         dataset: Where takes go, and what the Library shows.
         screenshots: Write the pictures of the docs there and close, instead of waiting for a user.
+        only: Which pictures, "" for all.
         headset: As for `children`.
 
     Returns:
@@ -157,6 +159,7 @@ def open_window(
         "station": msgspec.to_builtins(station),
         "dataset": str(dataset),
         "screenshots": None if screenshots is None else str(screenshots.absolute()),
+        "only": only,
     }
     window = ChildSpec("window", "app.ui.app", options, essential=True, answers=False)
     run = RunDir.create()

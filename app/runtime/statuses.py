@@ -177,7 +177,8 @@ class HeadsetStatus(Message, frozen=True):
     fault: bool
     simulated: bool = False  # a fake headset posts
     calibrating: bool = False  # the app is in its calibration mode, as far as its buttons tell
-    holds: dict[str, str] = {}  # by side: why a squeezed grip, or a hand not seen, drives nothing
+    # By side: why a squeezed grip, or a hand that is not seen, drives nothing.
+    holds: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class PadReading(Message, frozen=True):

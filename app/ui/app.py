@@ -111,6 +111,7 @@ def run_window(
     stop_fd: int = -1,
     screenshots: Path | None = None,
     run: Path | None = None,
+    only: str = "",
 ) -> int:
     """Show the window on a running session until it is closed.
 
@@ -121,6 +122,7 @@ def run_window(
         stop_fd: When this becomes readable, the window closes by itself.
         screenshots: Write pictures of all places there and close, instead of waiting for a user.
         run: Folder of the run; needed for pictures.
+        only: Which pictures, see `Photographer`.
 
     Returns:
         Exit status.
@@ -147,7 +149,7 @@ def run_window(
             QTimer.singleShot(0, lambda: window.open_dataset(dataset))
         photographer = None
         if screenshots is not None and run is not None:
-            photographer = Photographer(window, screenshots, run)
+            photographer = Photographer(window, screenshots, run, only=only)
             photographer.start()
         status = app.exec()
         return photographer.status if photographer is not None else status
@@ -187,6 +189,7 @@ def work(child: Child) -> None:
             stop_fd=child.stop_fd,
             screenshots=Path(screenshots) if screenshots else None,
             run=child.run.path,
+            only=str(options.get("only", "")),
         )
 
 

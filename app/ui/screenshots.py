@@ -54,6 +54,7 @@ class Photographer(QObject):
         window: The window of a running session with an open dataset.
         folder: Where the pictures go, as `collect-1920.png` and so on.
         run: Folder of the run, for whoever wears the simulated headset.
+        only: "headset" for the pictures of its page alone, "" for all.
 
     Attributes:
         status: 0 when all pictures were taken; 1 while they are not.
@@ -66,6 +67,7 @@ class Photographer(QObject):
         folder: Path,
         run: Path,
         *,
+        only: str = "",
         sizes: tuple[QSize, ...] = SIZES,
         takes: int = TAKES,
         take_s: float = TAKE_S,
@@ -75,6 +77,7 @@ class Photographer(QObject):
         self._window = window
         self._folder = folder
         self._run = run
+        self._only = only
         self._sizes = sizes
         self._takes = takes
         self._take_s = take_s
@@ -122,6 +125,10 @@ class Photographer(QObject):
         window, session = self._window, self._window.session
         window.resize(self._sizes[0])
         yield lambda: session.station is not None and session.recorder is not None
+        if self._only == "headset":
+            yield self._pause_s * 4
+            yield from self._headset()
+            return
         yield lambda: session.library is not None
         yield self._pause_s * 4
         for number in range(self._takes):

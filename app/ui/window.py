@@ -270,7 +270,7 @@ class MainWindow(QMainWindow):
         if not self._page:
             return None
         room = self.headset_page.free_room()
-        return room.translated(self.headset_page.mapTo(self._border, QPoint()))
+        return room.translated(self.headset_page.mapTo(self.toast.parentWidget(), QPoint()))
 
     # -------------------------------------------------------------------------------- actions
     def _key_context(self) -> Context:

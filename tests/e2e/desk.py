@@ -136,6 +136,11 @@ class Desk:
                 found.append(str(text()))
         return "\n".join(one for one in found if one)
 
+    def signs(self) -> str:
+        """What the signs over the view of Collect say of the arms."""
+        signs = self.window._places["collect"].signs  # type: ignore[attr-defined]
+        return " ".join(signs.words())
+
     def says(self, *wanted: str) -> None:
         """The window says all of this, now or soon."""
         self.until(lambda: all(one in self.words() for one in wanted))

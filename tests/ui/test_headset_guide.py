@@ -121,8 +121,8 @@ def test_a_hold_is_told_with_the_way_out_of_it() -> None:
 
 
 def test_a_second_headset_is_named() -> None:
-    status = posting(posters=(poster(confirmed=True), poster("192.168.2.31")))
-    assert [p.address for p in refused_posters(status)] == ["192.168.2.31"]
+    status = posting(posters=(poster(confirmed=True), poster("198.51.100.32")))
+    assert [p.address for p in refused_posters(status)] == ["198.51.100.32"]
     assert refused_posters(headset(listening=True, posters=(poster(),))) == ()
 
 

@@ -61,6 +61,10 @@ class HandSigns(QWidget):
             self._arms, self._driven, self._mouse = arms, driven, mouse
             self.update()
 
+    def words(self) -> tuple[str, ...]:
+        """What is said of each arm, for tests."""
+        return tuple(words_of(arm, self._holds.get(arm.side, ""))[0] for arm in self._arms)
+
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
