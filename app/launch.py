@@ -137,7 +137,7 @@ class Run:
 
 def open_window(
     station: StationFile,
-    dataset: Path,
+    dataset: Path | None,
     *,
     screenshots: Path | None = None,
     only: str = "",
@@ -147,7 +147,7 @@ def open_window(
 
     Args:
         station: The station.
-        dataset: Where takes go, and what the Library shows.
+        dataset: Where takes go, and what the Library shows; None for none yet.
         screenshots: Write the pictures of the docs there and close, instead of waiting for a user.
         only: Which pictures, "" for all.
         headset: As for `children`.
@@ -157,7 +157,7 @@ def open_window(
     """
     options = {
         "station": msgspec.to_builtins(station),
-        "dataset": str(dataset),
+        "dataset": None if dataset is None else str(dataset),
         "screenshots": None if screenshots is None else str(screenshots.absolute()),
         "only": only,
     }
