@@ -34,8 +34,9 @@ def take_screenshots(out: Path, only: str = "") -> int:
         with virtual_display():
             # No set-up of a headset that somebody made here before: the pictures lead through one.
             headset = {"folder": str(Path(folder) / "headsets")}
+            shown = None if only else dataset  # without takes there is nothing of it to show
             return open_window(
-                StationFile(scene=SCENE), dataset, screenshots=out, only=only, headset=headset
+                StationFile(scene=SCENE), shown, screenshots=out, only=only, headset=headset
             )
 
 
