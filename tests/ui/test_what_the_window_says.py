@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +11,22 @@ from PyQt6.QtWidgets import QApplication
 
 from app.runtime.requests import HeadsetListen
 from app.runtime.station_file import Touch
-from app.ui.app import make_application
+from app.ui import look
 from tests.e2e.desk import ADDRESS, Desk
-from tests.ui.conftest import nothing_left as nothing_left
 
 pytestmark = [pytest.mark.slow, pytest.mark.window]
 
 
-@pytest.fixture(scope="module")
-def app() -> QApplication:
-    running = QApplication.instance()
-    return running if isinstance(running, QApplication) else make_application()
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
+def app(qapp: QApplication) -> QApplication:
+    look.dress(qapp)
+    return qapp
 
 
 def test_a_headset_that_cannot_be_believed_holds_and_says_why(
-    app: QApplication, folder: Path
+    app: QApplication, tmp_path: Path
 ) -> None:
-    with Desk(app, folder) as desk:
+    with Desk(app, tmp_path) as desk:
         worn = desk.drive()
         desk.press("headset_page")
         worn.say("hold")
@@ -72,8 +65,8 @@ def test_a_headset_that_cannot_be_believed_holds_and_says_why(
         desk.press("headset_page")
 
 
-def test_two_headsets_and_a_taken_port(app: QApplication, folder: Path) -> None:
-    with Desk(app, folder) as desk, socket.socket() as other:
+def test_two_headsets_and_a_taken_port(app: QApplication, tmp_path: Path) -> None:
+    with Desk(app, tmp_path) as desk, socket.socket() as other:
         other.bind(("0.0.0.0", 0))
         other.listen()
         desk.press("headset_page")
@@ -102,9 +95,9 @@ def test_two_headsets_and_a_taken_port(app: QApplication, folder: Path) -> None:
     ],
 )
 def test_a_sensor_that_is_not_as_it_should_be(
-    app: QApplication, folder: Path, sensor: str, pad: str, said: str
+    app: QApplication, tmp_path: Path, sensor: str, pad: str, said: str
 ) -> None:
-    with Desk(app, folder, touch=Touch(sensors={"left_inner": sensor})) as desk:
+    with Desk(app, tmp_path, touch=Touch(sensors={"left_inner": sensor})) as desk:
         view = lambda: desk.window._places["collect"].touch_panel.pads["left_inner"]  # type: ignore[attr-defined]  # noqa: E731
         desk.says("Left inner: ", said)
         desk.until(lambda: view().accessibleDescription() == pad)
@@ -113,9 +106,9 @@ def test_a_sensor_that_is_not_as_it_should_be(
             desk.until(lambda: said not in desk.words())
 
 
-def test_an_embedding_of_another_sensor(app: QApplication, folder: Path) -> None:
-    np.save(folder / "pca_transform_matrix.npy", np.eye(50, 15))
-    np.save(folder / "pca_mean_matrix.npy", np.zeros(50))
-    with Desk(app, folder, touch=Touch(pca=str(folder))) as desk:
+def test_an_embedding_of_another_sensor(app: QApplication, tmp_path: Path) -> None:
+    np.save(tmp_path / "pca_transform_matrix.npy", np.eye(50, 15))
+    np.save(tmp_path / "pca_mean_matrix.npy", np.zeros(50))
+    with Desk(app, tmp_path, touch=Touch(pca=str(tmp_path))) as desk:
         desk.says("No embedding. A transform of shape (50, 15) does not fit the 63 markers")
-        assert str(folder) not in desk.window._places["collect"].touch_panel.alert.text()  # type: ignore[attr-defined]
+        assert str(tmp_path) not in desk.window._places["collect"].touch_panel.alert.text()  # type: ignore[attr-defined]
