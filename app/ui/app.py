@@ -100,6 +100,8 @@ def run_window(
     *,
     stop_fd: int = -1,
     screenshots: Path | None = None,
+    run: Path | None = None,
+    only: str = "",
 ) -> int:
     """Show the window on a running session until it is closed.
 
@@ -109,6 +111,8 @@ def run_window(
         dataset: What to open at once, if anything.
         stop_fd: When this becomes readable, the window closes by itself.
         screenshots: Write pictures of all places there and close, instead of waiting for a user.
+        run: Folder of the run; needed for pictures.
+        only: Which pictures, see `Photographer`.
 
     Returns:
         Exit status.
@@ -133,8 +137,9 @@ def run_window(
         if dataset is not None:
             # After the first frame, so that a slow disk does not keep the window from showing.
             QTimer.singleShot(0, lambda: window.open_dataset(dataset))
-        photographer = Photographer(window, screenshots) if screenshots is not None else None
-        if photographer is not None:
+        photographer = None
+        if screenshots is not None and run is not None:
+            photographer = Photographer(window, screenshots, run, only=only)
             photographer.start()
         status = app.exec()
         return photographer.status if photographer is not None else status
@@ -174,6 +179,8 @@ def work(child: Child) -> None:
             dataset=Path(dataset) if dataset else None,
             stop_fd=child.stop_fd,
             screenshots=Path(screenshots) if screenshots else None,
+            run=child.run.path,
+            only=str(options.get("only", "")),
         )
 
 
