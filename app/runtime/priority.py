@@ -6,6 +6,7 @@ The order, by niceness where the program runs as root; without privileges those 
      -7  headset
      -6  touch
      -5  recorder, event loop of the window
+     -4  fast path of a policy: whatever it does, what is before it goes on
       0  takes (what they write waits in rings), thread of the window's 3-D view
       3  cameras
       6  rasteriser of the 3-D view
@@ -49,6 +50,7 @@ RECORDER = -5
 WINDOW = -5
 TAKE = 0
 BEHIND_WINDOW = 0
+FAST_PATH = -4
 CAMERAS = 3
 RASTERISER = 6  # much more, and on a busy machine a picture takes seconds
 
@@ -58,7 +60,7 @@ _SLICE_MS = 0.3
 """Of a thread that goes first [ms]: it does little at a time, and others shall not make it wait."""
 
 
-def go_first(nice: int) -> bool:
+def go_first(nice: int, *, alone: bool = False) -> bool:
     """Put this process before others, with all the threads it has and will have.
 
     Call it early: a thread that carries messages counts as much as the one that answers them, and
@@ -66,19 +68,23 @@ def go_first(nice: int) -> bool:
 
     Args:
         nice: Its niceness from now on; only root may lower it.
+        alone: The calling thread only, and those it makes.
 
     Returns:
         Whether the niceness was allowed; if not, it stays as it is.
     """
+    threads = [threading.get_native_id()]
+    if not alone:
+        threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
     allowed = True
-    for task in Path("/proc/self/task").iterdir():
+    for thread in threads:
         try:
-            os.setpriority(os.PRIO_PROCESS, int(task.name), nice)
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
         except PermissionError:
             allowed = False
         except ProcessLookupError:
             continue  # it has ended meanwhile
-        answer_soon(_SLICE_MS, int(task.name))
+        answer_soon(_SLICE_MS, thread)
     return allowed
 
 

@@ -9,6 +9,7 @@ both, so that what others do to the machine meets both alike; the excess is what
 Beside it stands how long the station's thread was ready to run and did not (schedstat, proc(5)).
 
 `python -m tests.benchmarks.swap [--seconds S] [--swaps N] [--json PATH]`
+`... --rdp CHECKPOINT [--window]`: the fast path of a trained policy.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import argparse
 import os
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from app.runtime.loop_meter import SECTIONS
 from app.runtime.requests import SLOTS, Arm, Discard, PolicyLoad, PolicyUse, Start, Stop
+from app.virtual_display import virtual_display
 from devices.leader import HandInput, LeaderInput
 from devices.pose import Pose
 from devices.ring import RingReader
@@ -38,6 +41,7 @@ def main() -> None:
     parser = options(__doc__ or "", 10.0)
     parser.add_argument("--swaps", type=int, default=20)
     parser.add_argument("--no-cameras", action="store_true", help="leaves a processor free")
+    parser.add_argument("--window", action="store_true", help="with --rdp: and a window")
     parser.add_argument("--rdp", type=Path, help="measure the fast path of this checkpoint only")
     arguments = parser.parse_args()
     if arguments.rdp is not None:
@@ -160,19 +164,31 @@ def _takeovers(run: RealRun) -> list[Row]:
 
 
 def _real_fast_path(arguments: argparse.Namespace) -> None:
-    """The fast path of a trained policy while station, recorder and its slow path run."""
-    with (
-        tempfile.TemporaryDirectory(prefix="td-", dir="/tmp") as folder,
-        RealRun(with_children=("station", "recorder"), module="app.runtime.policy_process") as run,
-    ):
-        run.session.open_dataset(Path(folder) / "data", task="benchmark")
+    """The fast path of a trained policy while everything else runs: its slow path, a second worker
+    that is ready, station, recorder (recording), cameras, and a window on a virtual display."""
+    children = ("station", "recorder") if arguments.no_cameras else _ALL
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td-", dir="/tmp")))
+        if arguments.window:
+            stack.enter_context(virtual_display(1280, 800))
+        run = stack.enter_context(
+            RealRun(
+                with_children=children,
+                module="app.runtime.policy_process",
+                window_on=folder / "data" if arguments.window else None,
+            )
+        )
+        run.session.open_dataset(folder / "data", task="benchmark")
         run.until(lambda: run.session.recorder is not None and bool(run.session.recorder.streams))
+        run.load(str(arguments.rdp))
         run.ask(Arm())
         run.ask(Start(task="benchmark"))
-        rows = _fast_path(run, arguments.seconds, str(arguments.rdp))
+        rows = [Row("load when it began", os.getloadavg()[0], "1")]
+        rows += _fast_path(run, arguments.seconds, str(arguments.rdp))
         run.ask(Stop())
         run.ask(Discard())
-    tell("Fast path of a trained policy, no window, no cameras", rows, arguments.json)
+    beside = "cameras, " * (not arguments.no_cameras) + "a window, " * arguments.window
+    tell(f"Fast path of a trained policy beside {beside}recorder", rows, arguments.json)
 
 
 def _fast_path(run: RealRun, seconds: float, path: str = "react") -> list[Row]:
