@@ -48,9 +48,9 @@ HEADSET = -7
 TOUCH = -6
 RECORDER = -5
 WINDOW = -5
+FAST_PATH = -4
 TAKE = 0
 BEHIND_WINDOW = 0
-FAST_PATH = -4
 CAMERAS = 3
 RASTERISER = 6  # much more, and on a busy machine a picture takes seconds
 
