@@ -14,11 +14,12 @@ SCENE = "wipe"
 TAKES = 3
 
 
-def take_screenshots(out: Path) -> int:
+def take_screenshots(out: Path, only: str = "") -> int:
     """Record a few scripted takes, drive the window through every place, write PNGs.
 
     Args:
         out: Folder for the pictures; made if missing.
+        only: "headset" for the pictures of its page alone, which need no takes; "" for all.
 
     Returns:
         Exit status of the window.
@@ -26,11 +27,17 @@ def take_screenshots(out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="teledeck-pictures-") as folder:
         dataset = Path(folder) / "demonstrations"
-        for scene in (SCENE, "drawer"):
-            collect(StationFile(scene=scene), dataset, takes=TAKES)
-        _small_policy(dataset.with_name("checkpoint"))
+        if not only:
+            for scene in (SCENE, "drawer"):
+                collect(StationFile(scene=scene), dataset, takes=TAKES)
+            _small_policy(dataset.with_name("checkpoint"))
         with virtual_display():
-            return open_window(StationFile(scene=SCENE), dataset, screenshots=out)
+            # No set-up of a headset that somebody made here before: the pictures lead through one.
+            headset = {"folder": str(Path(folder) / "headsets")}
+            shown = None if only else dataset  # without takes there is nothing of it to show
+            return open_window(
+                StationFile(scene=SCENE), shown, screenshots=out, only=only, headset=headset
+            )
 
 
 def _small_policy(place: Path) -> None:

@@ -34,7 +34,7 @@ def main(opener: str = OPENER) -> int:
     for name in _ONE_THREAD:  # more threads than one fight with the station
         os.environ.setdefault(name, "1")
     # The fast path works for less than a millisecond at a time, and is worth nothing late.
-    react = SpareThread("react", lambda: go_first(priority.FAST_PATH))
+    react = SpareThread("react", lambda: go_first(priority.FAST_PATH, alone=True))
     act = SpareThread("act", lambda: be_nice(ACT_NICE))
     be_nice(LOAD_NICE, batch=True)
     worker = importlib.import_module("app.runtime.policy_worker")

@@ -15,7 +15,7 @@ from app.runtime.child import Child, run_child
 from app.runtime.leaders import LeaderFactory, Leaders
 from app.runtime.policies import Policies
 from app.runtime.policy_lines import PolicyLines
-from app.runtime.priority import go_before_all
+from app.runtime.priority import go_first
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
 from app.runtime.statuses import Event
@@ -35,6 +35,8 @@ def main() -> int:
 
 
 def _work(child: Child) -> None:
+    if not go_first(priority.STATION):
+        sys.stderr.write("The station runs at normal priority.\n")
     config = _config(child.options)
     clock = SystemClock()
     robot = plugins.load("robots", config.robot)()
@@ -58,8 +60,7 @@ def _work(child: Child) -> None:
     )
     station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
     priority.keep_apart("robot")
-    if not go_before_all(priority.STATION):
-        sys.stderr.write("The station runs at normal priority.\n")
+    priority.go_before_all()
     # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
     gc.collect()
     gc.freeze()

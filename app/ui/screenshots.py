@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, QSize, QTimer
 
+from app.runtime.requests import SetUpStep
+from app.runtime.statuses import HeadsetStatus
 from app.ui.action import PLACES, Intent
 from app.ui.headset.addresses import MachineAddress
+from app.wearer import Word
+from app.worn import Worn
 
 if TYPE_CHECKING:
     from app.ui.window import MainWindow
@@ -25,8 +29,17 @@ TAKES = 3
 """Takes that the scripted operator records, so that the Library has something to show."""
 TAKE_S = 9.0
 PATIENCE_S = 60.0
-HEADSET_S = 15.0
-"""How long a step of the headset page is waited for."""
+EXAMPLE_ADDRESS = "198.51.100.20"
+"""Of a network that is kept for documentation."""
+SET_UP: dict[str, Word] = {"squeeze": "squeeze", "push": "push", "align": "align"}
+"""Steps of the set-up, with the word that has the wearer do them."""
+MOVES: dict[str, SetUpStep] = {
+    "squeeze": "squeeze_left",
+    "push": "push_forward",
+    "align": "align",
+}
+MIDST = {"squeeze": 0.2, "push": 0.6, "align": 0.2}
+"""How much of a step is done when its picture is taken."""
 CHECKPOINT = "checkpoint"
 """Folder beside the dataset with a policy for the pictures of Test; without one they are empty."""
 
@@ -40,6 +53,8 @@ class Photographer(QObject):
     Args:
         window: The window of a running session with an open dataset.
         folder: Where the pictures go, as `collect-1920.png` and so on.
+        run: Folder of the run, for whoever wears the simulated headset.
+        only: "headset" for the pictures of its page alone, "" for all.
 
     Attributes:
         status: 0 when all pictures were taken; 1 while they are not.
@@ -50,7 +65,9 @@ class Photographer(QObject):
         self,
         window: MainWindow,
         folder: Path,
+        run: Path,
         *,
+        only: str = "",
         sizes: tuple[QSize, ...] = SIZES,
         takes: int = TAKES,
         take_s: float = TAKE_S,
@@ -59,6 +76,8 @@ class Photographer(QObject):
         super().__init__(window)
         self._window = window
         self._folder = folder
+        self._run = run
+        self._only = only
         self._sizes = sizes
         self._takes = takes
         self._take_s = take_s
@@ -66,6 +85,7 @@ class Photographer(QObject):
         self.status = 1
         self.taken: list[Path] = []
         self._steps = self._script()
+        self._worn: Worn | None = None
         self._until: Wait = 0.0
         self._since = 0.0
         self._timer = QTimer(self)
@@ -96,6 +116,8 @@ class Photographer(QObject):
 
     def _end(self) -> None:
         self._timer.stop()
+        if self._worn is not None:
+            self._worn.close()
         self._window.close()
 
     # -------------------------------------------------------------------------------- script
@@ -103,6 +125,10 @@ class Photographer(QObject):
         window, session = self._window, self._window.session
         window.resize(self._sizes[0])
         yield lambda: session.station is not None and session.recorder is not None
+        if self._only == "headset":
+            yield self._pause_s * 4
+            yield from self._headset()
+            return
         yield lambda: session.library is not None
         yield self._pause_s * 4
         for number in range(self._takes):
@@ -135,47 +161,74 @@ class Photographer(QObject):
                 window.perform(Intent(overlay))
 
     def _headset(self) -> Iterator[Wait]:
-        """The page of the headset, step by step, if its process runs. Steps after the second need
-        somebody who posts: start `teledeck fake-quest` beside this."""
+        """The page of the headset, step by step: somebody wears a simulated one, and does in every
+        step what the page asks for. Each step is caught in its midst."""
         window, session = self._window, self._window.session
         page = window.headset_page
-        if session.headset is None:
-            return
+        yield lambda: session.headset is not None
         # An example: this machine's own addresses are nobody else's business.
-        page.addresses = lambda: (MachineAddress("192.168.2.187", "example"),)
+        page.addresses = lambda: (MachineAddress(EXAMPLE_ADDRESS, "example"),)
         window.perform(Intent("headset_page"))
         yield self._pause_s
         yield from self._shoot_sizes("headset-port")
         window.perform(Intent("headset_listen", "on"))
-        yield self._within(HEADSET_S, lambda: bool(session.headset and session.headset.posters))
+        yield lambda: self._headset_says().listening or bool(self._headset_says().fault)
+        if not self._headset_says().listening:
+            log.error("no pictures of the headset: %s", self._headset_says().text)
+            window.leave_page()
+            return
+        yield lambda: session.station is not None
+        scene = session.station.scene if session.station is not None else ""
+        worn = self._worn = Worn(self._run, scene, port=self._headset_says().port, grip=0.0)
+        yield lambda: bool(self._headset_says().posters)
+        worn.say("rest")
+        yield self._pause_s * 2
         yield from self._shoot_sizes("headset-who")
-        if session.headset is not None and session.headset.posters:
-            window.perform(Intent("headset_next"))
-            for step in ("squeeze", "push", "align", "drive"):
-                yield self._within(HEADSET_S, partial(self._asks, step))
-                if page.guide.step != step:
-                    log.warning("the headset page did not come to the step %s", step)
-                    continue
-                if step == "drive":
-                    window.perform(Intent("headset_next"))
-                    yield self._within(HEADSET_S, lambda: page.guide.good)
-                yield from self._shoot_sizes(f"headset-{step}")
+        window.perform(Intent("headset_next"))
+        yield partial(self._asks, "squeeze")
+        for step, word in SET_UP.items():
+            for size in self._sizes:
+                yield from self._resize(size)
+                worn.say("rest")
+                if not self._asks(step):  # the other size has led on to the next one
+                    window.perform(Intent("headset_set_up", MOVES[step]))
+                yield partial(self._asks, step)
+                yield self._pause_s * 2
+                worn.say(word)
+                yield partial(self._midst, step)
+                self._shoot(f"headset-{step}")
+            yield lambda: self._headset_says().set_up.share in (0.0, 1.0)
+        yield partial(self._asks, "drive")
+        worn.say("rest")
+        yield self._pause_s * 2
+        window.perform(Intent("headset_next"))
+        yield lambda: session.station is not None and session.station.leader == "headset"
+        worn.say("circle")
+        yield lambda: page.guide.good
+        yield from self._shoot_sizes("headset-drive")
+        worn.say("rest")
         window.perform(Intent("headset_listen", "off"))
         window.perform(Intent("use_leader", "window"))
+        worn.close()
         window.leave_page()
+
+    def _headset_says(self) -> HeadsetStatus:
+        status = self._window.session.headset
+        assert status is not None, "the headset's process answers"
+        return status
 
     def _asks(self, step: str) -> bool:
         return self._window.headset_page.guide.step == step
+
+    def _midst(self, step: str) -> bool:
+        """The step is half done: hands are where they have something to show."""
+        share = self._headset_says().set_up.share
+        return self._asks(step) and MIDST[step] < share < 1.0
 
     def _shoot_sizes(self, name: str) -> Iterator[Wait]:
         for size in self._sizes:
             yield from self._resize(size)
             self._shoot(name)
-
-    def _within(self, seconds: float, true: Callable[[], bool]) -> Wait:
-        """Until something is true, or for so long."""
-        end = time.monotonic() + seconds
-        return lambda: true() or time.monotonic() > end
 
     def _record(self, *, pictures: bool) -> Iterator[Wait]:
         """One take by the scripted operator, with pictures of Collect while it runs."""

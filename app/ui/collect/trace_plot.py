@@ -123,7 +123,9 @@ class TracePlot(QWidget):
         for index, line in enumerate(reversed(self._lines)):
             near = line.values[self._near(line)]
             known = near[np.isfinite(near)]
-            text = f"{known[-1]:.{self._digits}f}" if len(known) else "–"
+            text = "–"
+            if len(known):  # + 0.0: nothing has a sign
+                text = f"{round(float(known[-1]), self._digits) + 0.0:.{self._digits}f}"
             if index == 0:
                 text += f" {self._unit}"
             width = painter.fontMetrics().horizontalAdvance(text)
