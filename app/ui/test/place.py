@@ -13,6 +13,7 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from app.session.rollouts import Rollouts
+from app.session.training import TrainingView
 from app.ui.action import Context, Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES
@@ -271,7 +272,8 @@ class TestPlace(PlaceWidget):
         if path:
             self._load(path)
         else:
-            known = self.memory.checkpoints
+            made = tuple(str(run.checkpoint) for run in self._trainings() if run.checkpoint)
+            known = tuple(dict.fromkeys((*self.memory.checkpoints, *made)))
             self.policy_sheet.open_for(known[0] if known else "", known)
 
     def _load(self, path: str) -> None:
@@ -282,8 +284,15 @@ class TestPlace(PlaceWidget):
         if path:
             self._watch(path, False)
         else:
-            places = tuple(dict.fromkeys(str(Path(p).parent) for p in self.memory.checkpoints))
+            queue = tuple(str(run.path) for run in self._trainings())
+            before = (str(Path(p).parent) for p in self.memory.checkpoints if "://" not in p)
+            places = tuple(dict.fromkeys((*queue, *before)))
             self.watch_sheet.open_for(places[0] if places else "", places)
+
+    def _trainings(self) -> list[TrainingView]:
+        """Those of the queue: what trains first, then the newest."""
+        runs = sorted(self.train.desk.runs(), key=lambda run: run.name, reverse=True)
+        return sorted(runs, key=lambda run: run.status.phase != "training")
 
     def _watch(self, path: str, use: bool) -> None:
         self.intended.emit(Intent("policy_ask_watch_use" if use else "policy_ask_watch", path))
