@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QObject, QPoint, QPointF, QRect, Qt, pyqtSignal
+from PyQt6.QtCore import QAbstractListModel, QObject, QPoint, QPointF, QRect, Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -47,7 +47,6 @@ class Onlooker(QObject):
         self._path = path
         self._seen: list[dict[str, Any]] = []
         self._done = threading.Event()
-        self.asked.connect(self._look, Qt.ConnectionType.QueuedConnection)
 
     def serve(self) -> None:
         """Answer until the process ends: one connection, one look."""
@@ -62,14 +61,15 @@ class Onlooker(QObject):
                 if self._done.wait(10.0):
                     line.sendall(json.dumps(self._seen).encode())
 
-    def _look(self) -> None:
-        self._seen = [
-            item
-            for top in QApplication.topLevelWidgets()
-            if top.isVisible()
-            for item in _texts(top)
-        ]
-        self._done.set()
+    def look(self) -> None:
+        """Read out everything; called in the window's thread."""
+        self._seen = []
+        try:
+            for top in QApplication.topLevelWidgets():
+                if top.isVisible():
+                    self._seen += _texts(top)
+        finally:
+            self._done.set()
 
 
 def _texts(top: QWidget) -> Iterator[dict[str, Any]]:
@@ -102,9 +102,10 @@ def _rows(view: QAbstractItemView) -> Iterator[dict[str, Any]]:
     model = view.model()
     if model is None:
         return
+    columns = 1 if isinstance(model, QAbstractListModel) else model.columnCount()
     for row in range(min(model.rowCount(), _ROWS)):
         index = model.index(row, 0)
-        cells = [model.index(row, column).data() for column in range(model.columnCount())]
+        cells = [model.index(row, column).data() for column in range(columns)]
         box = view.visualRect(index)
         where = QRect(view.viewport().mapTo(view, box.topLeft()), box.size())
         yield _item(view, "  ".join(str(cell) for cell in cells if cell), where, row=row)
@@ -141,6 +142,8 @@ def _watched(child: Child) -> None:
             time.sleep(0.05)
         onlooker = Onlooker(child.run.path / SOCKET)
         onlooker.moveToThread(app.thread())
+        # Connected after the move: a slot is called in the thread where it lived when connected.
+        onlooker.asked.connect(onlooker.look, Qt.ConnectionType.QueuedConnection)
         onlooker.serve()
 
     threading.Thread(target=begin, name="onlooker", daemon=True).start()

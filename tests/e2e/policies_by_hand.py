@@ -40,6 +40,7 @@ from devices.clock import NS_PER_S
 from devices.ring import RingReader
 from devices.stream import FloatArray
 from policies.evaluation.trials import Trial, TrialBook
+from policies.training_queue import TrainingQueue
 from tests.e2e.by_hand import Hands
 from tests.e2e.seen import Mouse, Seen, seen_window
 
@@ -612,20 +613,25 @@ def collect(book: Book, dataset: Path) -> None:
     )
 
 
-def session(out: Path, takes: Path | None) -> Book:
+def session(book: Book, out: Path, takes: Path | None) -> None:
     """The whole way."""
     out.mkdir(parents=True, exist_ok=True)
     home = out / "home"
     # A new user: nothing is remembered, no training is there.
     os.environ["XDG_CONFIG_HOME"] = str(out / "config")
     os.environ["TELEDECK_HOME"] = str(home)
-    book = Book(out)
     dataset = out / "takes" if takes is None else takes
     if takes is None:
         collect(book, dataset)
     count = len(Library(Dataset.open(dataset), mend=False).cards(verdict="success"))
     book.check("they are successes", lambda: count and f"{count} of {TAKES}", 0.0)
     with virtual_display(*SCREEN), seen_window("wipe", dataset) as (run, seen):
+        book.check(
+            "the window opens on it, and the robot wakes",
+            lambda: run.ring("right_arm/q_sent").exists() and not seen.text("^Waking the robot"),
+            90.0,
+            picture="window",
+        )
         time.sleep(4.0)
         user = User(book, seen, run, dataset, home)
         user.train()
@@ -640,7 +646,13 @@ def session(out: Path, takes: Path | None) -> Book:
         user.kill(other)
         user.rollouts_are_episodes()
         user.robot.close()
-    return book
+
+
+def _end_trainings(queue: Path) -> None:
+    """What still trains after a failure would outlast this program, as it outlasts a window."""
+    for run in TrainingQueue(queue).runs() if queue.is_dir() else ():
+        if run.status().phase not in ("done", "failed", "cancelled"):
+            TrainingQueue(queue).cancel(run.path.name)
 
 
 def main() -> int:
@@ -649,7 +661,13 @@ def main() -> int:
     parser.add_argument("--takes", type=Path, help="a dataset of wipe that is there already")
     options = parser.parse_args()
     began = time.monotonic()
-    book = session(options.out.absolute(), options.takes)
+    book = Book(options.out.absolute())
+    try:
+        session(book, options.out.absolute(), options.takes)
+    except Exception as error:  # noqa: BLE001 (what was seen so far is told all the same)
+        book.check(f"the program goes on: {type(error).__name__}: {error}", lambda: False, 0.0)
+    finally:
+        _end_trainings(options.out.absolute() / "home" / "trainings")
     minutes = (time.monotonic() - began) / 60
     book.write(
         {

@@ -113,7 +113,7 @@ class Mouse:
 
 
 @contextlib.contextmanager
-def seen_window(scene: str, dataset: Path, patience_s: float = 60.0) -> Iterator[tuple[RunDir, Seen]]:
+def seen_window(scene: str, dataset: Path, patience_s: float = 120.0) -> Iterator[tuple[RunDir, Seen]]:
     """The program as `teledeck` starts it, with an onlooker in its window, until it is closed."""
     line = [sys.executable, "-m", "tests.e2e.seen", "--scene", scene, "--dataset", str(dataset)]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
