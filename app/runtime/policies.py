@@ -142,6 +142,11 @@ class Policies:
     def leader(self) -> PolicyLeader | None:
         return None if self._in_hand is None else self._in_hand.leader
 
+    @property
+    def watching(self) -> tuple[str, bool]:
+        """The folder that is watched, "" for none, and whether its checkpoints drive at once."""
+        return ("", False) if self._watch is None else (str(self._watch.path), self._watch.use)
+
     def told(self) -> dict[str, float | str | bool | None]:
         """Which policy is in hand, for events."""
         one = self._in_hand

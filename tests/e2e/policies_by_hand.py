@@ -279,7 +279,7 @@ class User:
         self.book.check(
             "and the robot moves",
             lambda: self.robot.way(2.0) > 0.01 and f"{100 * self.robot.way(2.0):.0f} cm in 2 s",
-            20.0,
+            60.0,
         )
         first = self._driver()
         began_ns = time.monotonic_ns()
@@ -306,7 +306,27 @@ class User:
         )
         self.book.check("its training ends", lambda: self._finished("rdp"), 420.0)
         self.hands.press("F7")
-        time.sleep(4.0)  # its last checkpoint, if that was the best one
+        self.watch_nothing()
+
+    def watch_nothing(self) -> None:
+        """A rollout is one policy's: none shall come to drive in between."""
+        time.sleep(4.0)  # its last checkpoint, if that was the best one, is being loaded
+        self.book.check(
+            "while it is watched, the top line says so",
+            lambda: self.seen.text("^Watches 000"),
+        )
+        self.hands.press("ctrl+shift+l")
+        button = self.seen.wait("^Watch nothing$", 5.0)
+        if button is not None:
+            self.mouse.click(button)
+        self.book.check(
+            "watched no more; what was loading is ready",
+            lambda: (
+                not self.seen.text("^Watches 000")
+                and not self.seen.text("^(Starting|Loading|Checking|Warming up)…$")
+            ),
+            90.0,
+        )
 
     def _finished(self, policy: str) -> str:
         for folder in self.trainings.glob("*"):
@@ -320,7 +340,7 @@ class User:
     def _driver(self) -> str:
         """Who drives, and the digest on its card; "" if it is no policy."""
         who = self.seen.find("", name="^Who drives$")
-        if who is None or not re.match(r"Policy [AB]|[AB] holds", who.text):
+        if who is None or not re.match("Policy [AB]$", who.text):
             return ""
         return f"{who.text} {self._digests().get(_letter(who.text), '')}".strip()
 
@@ -343,7 +363,8 @@ class User:
         disturb = self.seen.find("", kind="QComboBox", name="^Disturbance$")
         if disturb is not None:
             self.mouse.click(disturb)
-            self.hands.press("Down", "Return")
+            self.hands.type("Moved after")
+            self.hands.press("Return")
         add = self.seen.find("^Add$")
         if add is not None:
             self.mouse.click(add)
@@ -452,9 +473,10 @@ class User:
         self.book.check(
             "its best checkpoint is loaded; nobody lets it drive by itself",
             lambda: self._slot_of("diffusion"),
-            60.0,
+            90.0,
             picture="second-policy",
         )
+        self.watch_nothing()
         return self._slot_of("diffusion")
 
     def _slot_of(self, policy: str) -> str:
