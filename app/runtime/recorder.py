@@ -3,7 +3,6 @@ everything already stored live on."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.runtime import takes
+from app.runtime import priority, takes
 from app.runtime.child import Child, run_child
 from app.runtime.episode_start import ModelShelf, start_document
 from app.runtime.messages import (
@@ -40,6 +39,7 @@ from app.runtime.messages import (
     TakeState,
     encode,
 )
+from app.runtime.priority import go_first
 from app.runtime.rings import RingSet
 from app.runtime.rollout_buffer import RolloutBuffer
 from app.runtime.take import Take
@@ -54,7 +54,6 @@ from devices.stream import StreamSpec
 PREROLL_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 20
 _POLL_S = 0.01
-_NICE = -5  # the station has -10; whoever presses a key waits for the answer
 _RATE_NS = 2 * NS_PER_S
 _SILENCE_NS = 2 * NS_PER_S
 
@@ -451,8 +450,7 @@ class Recorder:
 
 def work(child: Child) -> None:
     """Record until the child shall stop."""
-    with contextlib.suppress(PermissionError):  # only root may; others go on as they are
-        os.nice(_NICE)
+    go_first(priority.RECORDER)
     recorder = Recorder(child, SystemClock())
     try:
         while not child.stopping.is_set():
