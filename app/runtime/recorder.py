@@ -184,7 +184,7 @@ class Recorder:
             self._buffer.close()
         self._buffer = RolloutBuffer(dataset, self._scratch_take, self._clock, adopt=after_crash)
         self._open_file.write_bytes(encode(request))
-        self._say(f"Recording into {dataset.root}.")
+        self._say(f"Recording into {dataset.root.name}.")
         return Ok(self._text)
 
     @property

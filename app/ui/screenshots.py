@@ -10,10 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PyQt6.QtCore import QObject, QSize, QTimer
 
+from app import home
+from app.runtime.messages import SLOTS
+from app.session.training import TrainingCurve
 from app.ui.action import PLACES, Intent
 from app.ui.headset.addresses import MachineAddress
+from app.ui.test.place import TestPlace
 
 if TYPE_CHECKING:
     from app.ui.window import MainWindow
@@ -27,8 +32,12 @@ TAKE_S = 9.0
 PATIENCE_S = 60.0
 HEADSET_S = 15.0
 """How long a step of the headset page is waited for."""
-CHECKPOINT = "checkpoint"
-"""Folder beside the dataset with a policy for the pictures of Test; without one they are empty."""
+STARTS = 2
+ROLLOUT_S = 10.0
+"""For each of two policies so many starts, each so long [s], before the picture of Results."""
+TRAINED_S = 180.0
+"""How long a training that is to be in a picture is waited for."""
+_NO_CURVE = TrainingCurve(np.empty(0), np.empty(0))
 
 Wait = float | Callable[[], bool]
 """What a step waits for: seconds, or a condition that must come true."""
@@ -55,6 +64,8 @@ class Photographer(QObject):
         takes: int = TAKES,
         take_s: float = TAKE_S,
         pause_s: float = 0.8,
+        starts: int = STARTS,
+        rollout_s: float = ROLLOUT_S,
     ) -> None:
         super().__init__(window)
         self._window = window
@@ -63,6 +74,8 @@ class Photographer(QObject):
         self._takes = takes
         self._take_s = take_s
         self._pause_s = pause_s
+        self._starts, self._rollout_s = starts, rollout_s
+        self._shot: set[str] = set()
         self.status = 1
         self.taken: list[Path] = []
         self._steps = self._script()
@@ -109,7 +122,8 @@ class Photographer(QObject):
             last = number == self._takes - 1
             yield from self._record(pictures=last)
         yield from self._headset()
-        yield from self._policy()
+        yield from self._policies()
+        yield from self._train()
         for size in self._sizes:
             yield from self._resize(size)
             for place in PLACES[1:-1]:
@@ -208,36 +222,90 @@ class Photographer(QObject):
         yield self._pause_s
         window.perform(Intent("use_leader", "window"))
 
-    def _policy(self) -> Iterator[Wait]:
-        """A rollout of the checkpoint beside the dataset, with pictures of Test."""
-        window, session = self._window, self._window.session
+    def _policies(self) -> Iterator[Wait]:
+        """Each policy that was trained from the same starts, with pictures of Test and Results."""
+        window = self._window
         window.go("test")
         yield self._pause_s * 4
-        recorder = session.recorder
-        path = Path(recorder.dataset).parent / CHECKPOINT if recorder is not None else Path()
-        if (path / "policy.json").is_file():
+        trained = sorted(home.trainings().glob("*/best"))[:2]
+        for path, slot in zip(trained, SLOTS, strict=False):
             window.perform(Intent("policy_load", str(path)))
-            yield lambda: "policy_a" in window.ui_state().ready
-            for intent in ("rollout_plan", "rollout_begin"):
-                window.perform(Intent(intent))
-            yield lambda: window.ui_state().rollout == "ready"
-            window.perform(Intent("rollout_start"))
-            yield lambda: window.ui_state().in_hand in ("driving", "held")
-            yield self._pause_s * 3
-        for size in self._sizes:
-            yield from self._resize(size)
-            yield self._pause_s * 2
-            self._shoot("test")
-        if window.ui_state().rollout == "running":
-            window.perform(Intent("rollout_tag", "missed the object"))
-            window.perform(Intent("rollout_judge", "failure"))
-            yield lambda: window.ui_state().rollout == "idle"
+            yield partial(self._ready, slot)
+        if len(trained) == len(SLOTS):
+            self._place.run.plan.who.setCurrentText("A and B")
+            self._place.run.plan.starts.setValue(self._starts)
+            window.perform(Intent("rollout_plan"))
+        while trained and window.ui_state().planned:
+            yield from self._rollout()
+        if not trained:
+            yield from self._shoot_sizes("test")
         window.perform(Intent("test_tab", "results"))
-        for size in self._sizes:
-            yield from self._resize(size)
-            yield self._pause_s
-            self._shoot("results")
+        yield from self._shoot_sizes("results")
         window.perform(Intent("test_tab", "run"))
+
+    def _rollout(self) -> Iterator[Wait]:
+        """The next one of the plan, judged as the scene says; Test's picture is the first that
+        tells what it expects to feel."""
+        window = self._window
+        window.perform(Intent("rollout_begin"))
+        yield lambda: window.ui_state().rollout == "ready"
+        window.perform(Intent("rollout_start"))
+        yield lambda: window.ui_state().in_hand in ("driving", "held")
+        yield self._rollout_s / 2
+        tells = any(trace.last_t_ns for trace in self._place.run.plots.expected.values())
+        if tells and "test" not in self._shot:
+            yield from self._shoot_sizes("test")
+        else:
+            yield self._rollout_s / 2
+        if window.ui_state().rollout == "running":
+            window.perform(Intent("rollout_tag", "too slow"))
+            window.perform(Intent("rollout_stop"))
+        yield lambda: window.ui_state().rollout == "judging"
+        done = window.ui_state().done
+        window.perform(Intent("rollout_judge", "success" if done else "failure"))
+        yield lambda: window.ui_state().rollout == "idle"
+
+    def _train(self) -> Iterator[Wait]:
+        """The queue at work."""
+        window, tab = self._window, self._place.train
+        if not tab.desk.runs():
+            return
+        window.go("test")
+        window.perform(Intent("test_tab", "train"))
+        yield self._pause_s
+        tab.start.click()
+        yield self._within(TRAINED_S, self._curves_are_there)
+        working = [run.name for run in tab.desk.runs() if run.status.phase == "training"]
+        if working:
+            tab.list.choose(working[0])
+        yield from self._shoot_sizes("train")
+        tab.open_sheet()
+        yield self._within(TRAINED_S, lambda: tab.sheet.done.isEnabled())
+        yield from self._shoot_sizes("train-sheet")
+        tab.sheet.dismiss()
+        for run in tab.desk.runs():
+            if run.status.phase not in ("done", "failed"):
+                tab.desk.cancel(run.name)
+        window.perform(Intent("test_tab", "run"))
+
+    def _curves_are_there(self) -> bool:
+        """Whether what trains has been judged twice."""
+        desk = self._place.train.desk
+        return any(
+            len(desk.curves(run.name).get(("hold-out", run.status.stage, "loss"), _NO_CURVE).steps)
+            > 1
+            for run in desk.runs()
+            if run.status.phase == "training"
+        )
+
+    def _ready(self, slot: str) -> bool:
+        return slot in self._window.ui_state().ready
+
+    @property
+    def _place(self) -> TestPlace:
+        place = self._window._places["test"]
+        assert isinstance(place, TestPlace)
+        return place
 
     def _halfway(self) -> bool:
         station = self._window.session.station
@@ -248,6 +316,7 @@ class Photographer(QObject):
         yield self._pause_s
 
     def _shoot(self, name: str) -> None:
+        self._shot.add(name)
         self._window.toast.hide()
         path = self._folder / f"{name}-{self._window.width()}.png"
         if not self._window.grab().save(str(path)):
