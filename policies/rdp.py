@@ -202,9 +202,7 @@ class RDPPolicy(TrainablePolicy):
         self.generator = torch.Generator()
         felt = {need.stream for need in self.touches}
         self.places = [
-            need
-            for need in self.encoder.needs
-            if need.stream not in felt and not is_image(need)
+            need for need in self.encoder.needs if need.stream not in felt and not is_image(need)
         ]
         # Made last, so that chance gives the rest the same weights with and without it.
         self.expectation: Expectation | None = None

@@ -448,6 +448,8 @@ class Policies:
                 if status is not None and status.faults:
                     about["worker"] = status.text
                 text = f"The {side} arm holds: {why}"
+                if "worker" in about and "not finite" in why:
+                    text = f"{text}. {about['worker']}"  # what the worker means by it
                 self._tell(Event(now_ns, "fault", text, about))
 
     def _merged(self, status: PolicyStatus, now_ns: int) -> PolicyStatus:

@@ -295,7 +295,9 @@ class PolicyWorker:
             stream = expects_stream(self._slot, felt)
             need = next((need for need in self._needs() if need.stream == felt), None)
             unit, frame = ("", "") if need is None else (need.unit, need.frame)
-            spec = StreamSpec(stream, np.shape(rows), "float64", unit, frame, ACT_HZ, kind="command")
+            spec = StreamSpec(
+                stream, np.shape(rows), "float64", unit, frame, ACT_HZ, kind="command"
+            )
             self._rings[f"expects/{felt}"] = self._ring_of(spec)
 
     def _ring_of(self, spec: StreamSpec) -> RingWriter:

@@ -101,8 +101,8 @@ class Mouse:
     def by(self, dx: int, dy: int, steps: int = 12, seconds: float = 0.6) -> None:
         """Move on in small steps, as a hand does."""
         for step in range(steps):
-            part = (dx * (step + 1) // steps - dx * step // steps)
-            down = (dy * (step + 1) // steps - dy * step // steps)
+            part = dx * (step + 1) // steps - dx * step // steps
+            down = dy * (step + 1) // steps - dy * step // steps
             subprocess.run(
                 ["xdotool", "mousemove_relative", "--", str(part), str(down)], check=True
             )
@@ -113,7 +113,9 @@ class Mouse:
 
 
 @contextlib.contextmanager
-def seen_window(scene: str, dataset: Path, patience_s: float = 120.0) -> Iterator[tuple[RunDir, Seen]]:
+def seen_window(
+    scene: str, dataset: Path, patience_s: float = 120.0
+) -> Iterator[tuple[RunDir, Seen]]:
     """The program as `teledeck` starts it, with an onlooker in its window, until it is closed."""
     line = [sys.executable, "-m", "tests.e2e.seen", "--scene", scene, "--dataset", str(dataset)]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
@@ -143,9 +145,7 @@ def main() -> int:
     options = parser.parse_args()
     station = StationFile(scene=options.scene)
     about = {"station": msgspec.to_builtins(station), "dataset": options.dataset}
-    window = ChildSpec(
-        "window", "tests.e2e.onlooker", about, essential=True, answers=False
-    )
+    window = ChildSpec("window", "tests.e2e.onlooker", about, essential=True, answers=False)
     run = RunDir.create()
     with Supervisor(run, (window, *children(station))) as supervisor:
         supervisor.start()

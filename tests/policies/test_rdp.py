@@ -291,7 +291,7 @@ def test_it_expects_the_touch_that_went_with_such_a_motion_from_there() -> None:
 
 
 def test_a_chunk_tells_it_by_stream_in_its_unit() -> None:
-    policy, chunk, _ = made()
+    chunk = made()[1]
     assert set(chunk.expects) == {"right_arm/wrench"}
     rows = chunk.expects["right_arm/wrench"]
     assert rows.shape == (SPACE.horizon, 6) and np.isfinite(rows).all()

@@ -75,7 +75,9 @@ class PolicyPlots(Card):
         status = self._session.policies.get(slot)
         told = False
         for side, trace in self.expected.items():
-            rows = self._session.latest(expects_stream(slot, f"{side}_arm/wrench")) if slot else None
+            rows = (
+                self._session.latest(expects_stream(slot, f"{side}_arm/wrench")) if slot else None
+            )
             if rows is None or status is None:
                 continue
             told = True

@@ -144,7 +144,9 @@ class PolicyCard(Card):
         self.phase.show_value(word, tone)
         there = status is not None and phase != "empty"
         path = status.path if status is not None and there else ""
-        self.name.setText((status.name if status and there else "") or short_place(path) or "No policy")
+        self.name.setText(
+            (status.name if status and there else "") or short_place(path) or "No policy"
+        )
         self.digest.setText(status.digest[:8] if status and there else "")
         self.digest.setToolTip(status.digest if status else "")
         self.path.setText(short_place(path))
@@ -232,4 +234,3 @@ class PolicyCard(Card):
     def _switch(self) -> None:
         self._open = not self.table.isVisible()
         self._show_checks(self._checks or ())
-
