@@ -448,7 +448,7 @@ class Policies:
                 if status is not None and status.faults:
                     about["worker"] = status.text
                 text = f"The {side} arm holds: {why}"
-                if "worker" in about and "not finite" in why:
+                if "did not answer" in str(about.get("worker")) and "not finite" in why:
                     text = f"{text}. {about['worker']}"  # what the worker means by it
                 self._tell(Event(now_ns, "fault", text, about))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -261,6 +262,10 @@ def test_what_does_not_fit_comes_first_and_is_open(lab: Lab) -> None:
     assert card.table.isVisible() and card.more.text() == "1 of 2 checks do not fit"
     first = card._grid.itemAtPosition(0, 1)
     assert first is not None and "front/rgb" in first.widget().text()  # type: ignore[union-attr]
+    QApplication.processEvents()
+    boxes = [card._grid.cellRect(0, column) for column in range(4)]
+    assert all(a.right() < b.left() for a, b in pairwise(boxes)), boxes
+    assert all(box.width() >= 80 for box in boxes[1:]), "no column is drawn over the next"
     card.more.click()
     assert not card.table.isVisible()
 

@@ -75,8 +75,9 @@ class PolicyCard(Card):
         self._grid.setContentsMargins(4, 0, 4, 0)
         self._grid.setHorizontalSpacing(10)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(2, 1)
-        self._grid.setColumnStretch(3, 1)
+        # All of them: without a stretch a line that gives way is given no room at all.
+        for column, share in ((1, 3), (2, 2), (3, 2)):
+            self._grid.setColumnStretch(column, share)
         self.body.addWidget(self.table)
         self.body.addLayout(self._buttons())
         self.refresh(UiState(), None)
