@@ -28,26 +28,23 @@ from app.runtime.headset_panels import Panels
 from app.runtime.headset_pilot import Pilot
 from app.runtime.headset_posters import Posters
 from app.runtime.headset_show import RobotPads, Show
-from app.runtime.messages import (
-    Event,
+from app.runtime.outlet import Outlet
+from app.runtime.priority import go_first
+from app.runtime.requests import (
     HeadsetCapture,
     HeadsetConfirm,
     HeadsetListen,
     HeadsetPanels,
     HeadsetSetUp,
-    HeadsetStatus,
     Ok,
     Ping,
     Refused,
     Reply,
     Request,
     Shutdown,
-    StationStatus,
-    StreamOut,
 )
-from app.runtime.outlet import Outlet
-from app.runtime.priority import go_first
 from app.runtime.rings import RingSet
+from app.runtime.statuses import Event, HeadsetStatus, StationStatus, StreamOut
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError, StorageError, TeledeckError

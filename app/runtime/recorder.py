@@ -15,33 +15,35 @@ import msgspec
 from app.runtime import priority, takes
 from app.runtime.child import Child, run_child
 from app.runtime.episode_start import ModelShelf, start_document
-from app.runtime.messages import (
+from app.runtime.messages import encode
+from app.runtime.priority import go_first
+from app.runtime.requests import (
     Arm,
-    CameraStatus,
     Discard,
-    Event,
-    HeadsetStatus,
     Keep,
     KeepLast,
     Ok,
     OpenDataset,
     Pause,
     Ping,
-    PolicyStatus,
-    RecorderStatus,
     Refused,
     Reply,
     Request,
     Shutdown,
     Start,
-    StationStatus,
     Stop,
-    TakeState,
-    encode,
 )
-from app.runtime.priority import go_first
 from app.runtime.rings import RingSet
 from app.runtime.rollout_buffer import RolloutBuffer
+from app.runtime.statuses import (
+    CameraStatus,
+    Event,
+    HeadsetStatus,
+    PolicyStatus,
+    RecorderStatus,
+    StationStatus,
+    TakeState,
+)
 from app.runtime.take import Take
 from datasets import layout
 from datasets.dataset import Dataset

@@ -12,12 +12,12 @@ import mujoco
 from app.runtime import priority, station_file
 from app.runtime.child import Child, run_child
 from app.runtime.leaders import LeaderFactory, Leaders
-from app.runtime.messages import Event
 from app.runtime.policies import Policies
 from app.runtime.policy_lines import PolicyLines
 from app.runtime.priority import go_first
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
+from app.runtime.statuses import Event
 from devices import plugins
 from devices.clock import NS_PER_S, SystemClock
 from devices.errors import ConfigError

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from app.runtime import priority
 from app.runtime.feed import CameraFeed, Cuts, Feed
-from app.runtime.messages import Event
 from app.runtime.priority import be_nice
+from app.runtime.statuses import Event
 from datasets.writer import EpisodeWriter
 from devices.clock import NS_PER_S, Clock
 from devices.errors import StorageError, TeledeckError

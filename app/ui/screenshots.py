@@ -14,7 +14,7 @@ import numpy as np
 from PyQt6.QtCore import QObject, QSize, QTimer
 
 from app import home
-from app.runtime.messages import SLOTS
+from app.runtime.requests import SLOTS
 from app.session.training import TrainingCurve
 from app.ui.action import PLACES, Intent
 from app.ui.headset.addresses import MachineAddress

@@ -11,15 +11,7 @@ import numpy as np
 import pytest
 
 from app.runtime.child import Child
-from app.runtime.messages import (
-    GraspBaseline,
-    Ok,
-    Refused,
-    Reply,
-    Request,
-    RezeroTouch,
-    Shutdown,
-)
+from app.runtime.requests import GraspBaseline, Ok, Refused, Reply, Request, RezeroTouch, Shutdown
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import Touch
 from app.runtime.touch_pads import TouchProcess, gels_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +18,14 @@ from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES
 from app.ui.place import PlaceWidget, SessionPort
 from app.ui.state import Mood
-from app.ui.test.memory import Memory, MemoryFile
+from app.ui.test.memory import Memory, MemoryFile, me
 from app.ui.test.results import ResultsTab, book_of
 from app.ui.test.run import RunTab
 from app.ui.test.sheets import PolicySheet, ReasonSheet, ResultsSheet, WatchSheet
 from app.ui.test.train import make_train_tab
-from app.ui.test.words import short_place, who_drives
-from app.ui.widgets import Button, Text, set_look
+from app.ui.test.watched import Watched
+from app.ui.test.words import who_drives
+from app.ui.widgets import Text, set_look
 from devices.clock import Clock, SystemClock
 from devices.errors import TeledeckError
 from devices.leader import SIDES
@@ -95,11 +95,8 @@ class TestPlace(PlaceWidget):
         self.instruction.setToolTip(tooltip(by_id("policy.instruct")))
         self.instruction.returnPressed.connect(self._instruct)
         row.addWidget(self.instruction, 1)
-        self.watched = Button("", kind="quiet", icon="eye")
-        self.watched.setAccessibleName("The training that is watched")
-        self.watched.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.watched = Watched()
         self.watched.clicked.connect(lambda: self.intended.emit(Intent("policy_watch")))
-        self.watched.hide()
         row.addWidget(self.watched)
         whole.addWidget(top)
         self._stack = QStackedWidget()
@@ -203,20 +200,9 @@ class TestPlace(PlaceWidget):
         station = self._session.station
         if station is not None and not self.instruction.hasFocus():
             self.instruction.setPlaceholderText(station.instruction)
-        self._show_watched()
+        self.watched.refresh(station)
         if self.tab == "run":
             self.run.refresh(state, self._who, self.rollouts, self._book_words())
-
-    def _show_watched(self) -> None:
-        """Checkpoints that load by themselves must not come as a surprise."""
-        station = self._session.station
-        path = "" if station is None else station.watching
-        self.watched.setVisible(bool(path))
-        if path:
-            drives = station is not None and station.watched_drives
-            self.watched.setText(f"Watches {short_place(path)}" + (", lets it drive" * drives))
-            hint = tooltip(by_id("policy.watch"))
-            self.watched.setToolTip(f"{path}\n{hint}")
 
     # ------------------------------------------------------------------------------ following
     def _follow(self) -> None:
@@ -366,7 +352,7 @@ class TestPlace(PlaceWidget):
     def _write(self, verdict: Verdict, reason: str) -> None:
         try:
             score = self.run.bar.score.value() / 100
-            judged = self.rollouts.judge(verdict, score, reason, self.memory.judge or _me())
+            judged = self.rollouts.judge(verdict, score, reason, self.memory.judge or me())
         except TeledeckError as error:
             self.said.emit(str(error))
             return
@@ -511,10 +497,3 @@ def _verdict(name: str) -> Verdict:
         "excluded": "excluded",
     }
     return known[name]
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a machine without users
-        return "a person"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
-from app.runtime.messages import SLOTS
 from app.runtime.policy_source import expects_stream
+from app.runtime.requests import SLOTS
 from app.ui import look
 from app.ui.collect.readings import Readings
 from app.ui.collect.trace import Trace
