@@ -23,7 +23,7 @@ LEARNT_FROM = 10
 """Takes that the policies of the pictures have seen: enough to drive, not to be good."""
 TRAINED = (("rdp", "glance-reactive", 1500), ("diffusion", "glance", 400))
 """Trainings that are done: policy, needs, updates."""
-TO_TRAIN = (("diffusion", "glance-touch", 2000), ("bc", "glance", 3000))
+TO_TRAIN = (("bc", "glance-touch", 20_000), ("diffusion", "glance-touch", 2000))
 """Those that train and wait in the picture."""
 
 
