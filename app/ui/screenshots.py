@@ -254,7 +254,11 @@ class Photographer(QObject):
         yield self._rollout_s / 2
         tells = any(trace.last_t_ns for trace in self._place.run.plots.expected.values())
         if tells and "test" not in self._shot:
-            yield from self._shoot_sizes("test")
+            for size in self._sizes:
+                yield from self._resize(size)
+                # A machine that is busy with pictures holds the arm now and then.
+                yield self._within(PATIENCE_S / 2, self._drives)
+                self._shoot("test")
         else:
             yield self._rollout_s / 2
         if window.ui_state().rollout == "running":
@@ -297,6 +301,9 @@ class Photographer(QObject):
             for run in desk.runs()
             if run.status.phase == "training"
         )
+
+    def _drives(self) -> bool:
+        return self._window.ui_state().in_hand == "driving"
 
     def _ready(self, slot: str) -> bool:
         return slot in self._window.ui_state().ready

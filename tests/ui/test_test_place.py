@@ -323,7 +323,7 @@ def test_touch_is_shown_beside_what_the_policy_expects(lab: Lab) -> None:
     plots = lab.place.run.plots
     lab.session.set_station(leader="policy_a")
     lab.pass_s(0.1)
-    assert "tells none" in plots.touch_plot.accessibleName()
+    assert "not told" in plots.touch_plot.accessibleName()
     rows = np.zeros((24, 6))
     rows[:, 2] = np.arange(24.0)  # 1 N more with each row
     name = "policy_a/expects/right_arm/wrench"

@@ -19,8 +19,8 @@ from devices.leader import SIDES, Side
 from devices.stream import FloatArray
 
 TOUCH = "Touch at the wrists"
-NOT_TOLD = "Touch  ·  this policy tells none that it expects"
-TOLD = "Touch  ·  dashed: expected by the policy"
+NOT_TOLD = "Touch (policy expects: not told)"
+TOLD = "Touch, dashed: policy expects"
 
 HELD = 45  # buckets of a thirtieth of a second that a reading counts until the next one
 
