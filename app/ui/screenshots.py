@@ -29,12 +29,14 @@ SIZES = (QSize(1920, 1080), QSize(1280, 800))
 TAKES = 3
 """Takes that the scripted operator records, so that the Library has something to show."""
 TAKE_S = 9.0
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 HEADSET_S = 15.0
 """How long a step of the headset page is waited for."""
 STARTS = 2
 ROLLOUT_S = 10.0
 """For each of two policies so many starts, each so long [s], before the picture of Results."""
+DRIVES_S = 20.0
+"""How long a policy that holds is waited for."""
 TRAINED_S = 180.0
 """How long a training that is to be in a picture is waited for."""
 _NO_CURVE = TrainingCurve(np.empty(0), np.empty(0))
@@ -257,7 +259,7 @@ class Photographer(QObject):
             for size in self._sizes:
                 yield from self._resize(size)
                 # A machine that is busy with pictures holds the arm now and then.
-                yield self._within(PATIENCE_S / 2, self._drives)
+                yield self._within(DRIVES_S, self._drives)
                 self._shoot("test")
         else:
             yield self._rollout_s / 2
