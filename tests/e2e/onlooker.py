@@ -99,15 +99,15 @@ def _text_of(widget: QWidget) -> str:
 
 
 def _rows(view: QAbstractItemView) -> Iterator[dict[str, Any]]:
-    model = view.model()
-    if model is None:
+    model, inside = view.model(), view.viewport()
+    if model is None or inside is None:
         return
     columns = 1 if isinstance(model, QAbstractListModel) else model.columnCount()
     for row in range(min(model.rowCount(), _ROWS)):
         index = model.index(row, 0)
         cells = [model.index(row, column).data() for column in range(columns)]
         box = view.visualRect(index)
-        where = QRect(view.viewport().mapTo(view, box.topLeft()), box.size())
+        where = QRect(inside.mapTo(view, box.topLeft()), box.size())
         yield _item(view, "  ".join(str(cell) for cell in cells if cell), where, row=row)
 
 
@@ -143,7 +143,7 @@ def _watched(child: Child) -> None:
         onlooker = Onlooker(child.run.path / SOCKET)
         onlooker.moveToThread(app.thread())
         # Connected after the move: a slot is called in the thread where it lived when connected.
-        onlooker.asked.connect(onlooker.look, Qt.ConnectionType.QueuedConnection)
+        onlooker.asked.connect(onlooker.look, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         onlooker.serve()
 
     threading.Thread(target=begin, name="onlooker", daemon=True).start()

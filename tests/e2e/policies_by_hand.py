@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -491,13 +492,16 @@ class User:
         for trial in trials:
             self.book.check(
                 f"the episode of {trial.policy} from start {trial.seed} is complete",
-                lambda trial=trial: trial.uid in cards and _told_in(dataset, trial),
+                partial(_told_in, dataset, trial, trial.uid in cards),
                 0.0,
             )
 
 
-def _told_in(dataset: Dataset, trial: Trial) -> str:
-    """What an episode tells of its rollout; "" if something is missing."""
+def _told_in(dataset: Dataset, trial: Trial, listed: bool) -> str:
+    """What an episode tells of its rollout; "" if something is missing, or it is not in the
+    Library."""
+    if not listed:
+        return ""
     with Episode.open(dataset.episode_path(trial.uid)) as episode:
         digests = {str(event.data.get("digest", "")) for event in episode.events}
         takeovers = sum(event.kind == "takeover" for event in episode.events)
@@ -505,17 +509,14 @@ def _told_in(dataset: Dataset, trial: Trial) -> str:
         drive = episode["policy/drive"].values
         taken = drive[:, DRIVE_COLUMNS.index("taken")]
         inferred = np.isfinite(drive[:, DRIVE_COLUMNS.index("infer_ms")]).any()
-        right = trial.digest in digests and takeovers == trial.takeovers and inferred
-        if trial.takeovers:
-            right = right and taken.any()
-        if trial.verdict == "excluded":
-            right = right and bool(faults)
-        if not right:
+        in_hand = int(taken.sum())
+        right = trial.digest in digests and takeovers == trial.takeovers and bool(inferred)
+        right = right and bool(in_hand or not trial.takeovers)
+        if not right or (trial.verdict == "excluded" and not faults):
             return ""
         return (
             f"digest {trial.digest[:8]}, {len(drive)} ticks, {takeovers} takeovers, "
-            f"{int(taken.sum())} ticks in a person's hand"
-            + (f", fault: {faults[-1]}" if faults else "")
+            f"{in_hand} ticks in a person's hand" + (f", fault: {faults[-1]}" if faults else "")
         )
 
 
