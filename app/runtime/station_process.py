@@ -34,6 +34,8 @@ def main() -> int:
 
 
 def _work(child: Child) -> None:
+    if not go_first(priority.STATION):
+        sys.stderr.write("The station runs at normal priority.\n")
     config = _config(child.options)
     clock = SystemClock()
     robot = plugins.load("robots", config.robot)()
@@ -57,8 +59,6 @@ def _work(child: Child) -> None:
     )
     station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
     priority.keep_apart("robot")
-    if not go_first(priority.STATION):
-        sys.stderr.write("The station runs at normal priority.\n")
     # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
     gc.collect()
     gc.freeze()

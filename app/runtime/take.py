@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from app.runtime import priority
 from app.runtime.feed import CameraFeed, Cuts, Feed
-from app.runtime.priority import be_nice
 from app.runtime.statuses import Event
 from datasets.writer import EpisodeWriter
 from devices.clock import NS_PER_S, Clock
@@ -28,9 +27,6 @@ TAIL_S = 0.25
 _DEATH_NS = NS_PER_S // 4
 """How long a ring's writer may be gone before the take counts as cut short: a Shutdown that ends
 everything reaches the recorder within that time."""
-
-_NICE = -priority.RECORDER
-"""After what moves: rows wait in the rings."""
 
 End = Literal["stopped", "discarded", "interrupted", "failed"]
 OpenWriter = Callable[[Sequence[StreamSpec]], EpisodeWriter]
@@ -141,7 +137,7 @@ class Take:
 
     # ------------------------------------------------------------------------ the take's thread
     def _run(self) -> None:
-        be_nice(_NICE)
+        priority.stand_back(priority.TAKE)
         writer: EpisodeWriter | None = None
         try:
             if self._open_writer is not None:

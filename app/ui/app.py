@@ -19,7 +19,6 @@ from PyQt6.QtWidgets import QApplication
 
 from app.runtime import priority
 from app.runtime.child import Child, run_child
-from app.runtime.priority import go_first
 from app.session.session import Session
 from app.ui import look
 from app.ui.action import Place
@@ -48,15 +47,6 @@ def settle_memory() -> None:
     stays.
     """
     gc.freeze()
-
-
-def prefer_this_thread() -> None:
-    """Put the event loop before cameras and pictures; only root may, others go on as they are.
-
-    Threads made afterwards inherit it, so call it when the window stands.
-    """
-    go_first(priority.WINDOW)
-    priority.keep_apart("window")
 
 
 def make_application(arguments: list[str] | None = None) -> QApplication:
@@ -137,7 +127,7 @@ def run_window(
         window.resize(room.boundedTo(QSize(1600, 960)))
         window.show()
         window.start()
-        prefer_this_thread()
+        priority.keep_apart("window")
         QTimer.singleShot(SETTLE_MS, settle_memory)
         window.go(place)
         if dataset is not None:
@@ -174,6 +164,7 @@ def _exception_hook(
 def work(child: Child) -> None:
     """The window as a child of a run."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    priority.go_first(priority.WINDOW)
     signal.set_wakeup_fd(-1)
     options = child.options
     dataset, screenshots = options.get("dataset"), options.get("screenshots")
