@@ -135,3 +135,32 @@ def test_what_the_arena_does_not_have_is_named(arena: Arena, need: StreamNeed, n
     policy.needs = (need,)
     with pytest.raises(PolicyError, match=names):
         driver(arena, policy)
+
+
+def test_what_the_touch_process_tells_is_told_in_an_arena_too(arena: Arena) -> None:
+    policy = Lowering()
+    names = ("pca", "deformation", "markers")
+    shapes = ((15,), (63, 3), (63, 2))
+    policy.needs = (
+        POSE,
+        *(
+            StreamNeed(stream=f"right_inner_pad/{name}", key=name, shape=shape)
+            for name, shape in zip(names, shapes, strict=True)
+        ),
+    )
+    one = driver(arena, policy)
+    arena.run(one, 5, limit_s=0.6)
+    assert one.misses == 0 and len(policy.seen) >= 2
+    for name, shape in zip(names, shapes, strict=True):
+        rows = policy.seen[-1].values[name]
+        assert rows.shape[1:] == shape and np.isfinite(rows).all()
+
+
+def test_a_reading_is_felt_but_not_while_a_part_of_it_cannot_be_told(arena: Arena) -> None:
+    """The drawer asks for no force, so its band is NaN: refused as on the station, by window."""
+    policy = Lowering()
+    policy.needs = (POSE, StreamNeed(stream="right_inner_pad/reading", key="felt", shape=(8,)))
+    one = driver(arena, policy)
+    arena.run(one, 5, limit_s=1.2)
+    assert not policy.seen and "right_inner_pad/reading" in one.holds["right"]
+    assert "not finite" in one.holds["right"]
