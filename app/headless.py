@@ -8,22 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.launch import Run
-from app.runtime.messages import (
+from app.runtime.requests import (
     Arm,
     Keep,
     Ok,
     Perturb,
-    RecorderStatus,
     Refused,
     Reply,
     ResetScene,
     Start,
-    StationStatus,
     Stop,
     UseLeader,
     Verdict,
 )
 from app.runtime.station_file import StationFile
+from app.runtime.statuses import RecorderStatus, StationStatus
 from app.session.session import Session
 from devices import plugins
 from devices.errors import DeviceError

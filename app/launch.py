@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
-from app.runtime.messages import SLOTS
+from app.runtime.requests import SLOTS
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from app.runtime.supervisor import ChildSpec, Supervisor

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.runtime import priority
 from datasets.dataset import Dataset
 from devices.errors import ConfigError, TeledeckError
 from policies.training_run import LAST, Phase, Plan, RunFolder, Status
@@ -91,8 +92,7 @@ def train(folder: Path) -> Status:
     """
     from policies.trainer import Trainer
 
-    with contextlib.suppress(OSError):
-        os.nice(_POLITE)
+    priority.be_nice_as_session(_POLITE)
     printer = _Printer(RunFolder(folder))
     trainer = Trainer(RunFolder(folder), printer.tell)
     with _signals(trainer.stop):

@@ -24,11 +24,12 @@ from datasets.library import EpisodeCard
 from datasets.window_choice import Choice, journal_digest
 from datasets.window_order import BatchOrder
 from datasets.windows import EpisodeDataset
-from devices.errors import ConfigError, PolicyError, TeledeckError
+from devices.errors import PolicyError, TeledeckError
 from policies import checkpoint
 from policies.loading import batches, fit_normaliser, some_batches
 from policies.normaliser import Normaliser
 from policies.safe_folder import write_file
+from policies.schedule import check_shares, schedule, stage_lengths
 from policies.trainable import Recipe, TrainablePolicy
 from policies.training_run import (
     BEST,
@@ -96,7 +97,7 @@ class Trainer:
         device = checkpoint.torch_device(plan.device)
         kind = checkpoint.policy_class(plan.policy)
         config = kind.read_config(plan.config)
-        _check_shares(kind)
+        check_shares(kind)
         self._tell("reading", steps=plan.steps, error="", stage=kind.stages[0])
         # A word that was meant for a run before this one is not obeyed.
         write_file(self.folder.path / CONTROL, b"run")
@@ -488,34 +489,3 @@ class _Driving:
         self._policy.train()
         if self._averaged is not None:
             self._averaged.exchange()
-
-
-def schedule(step: int, steps: int, warm_up: int) -> float:
-    """Share of the highest learning rate for update `step` of `steps`: up a line, then down half a
-    cosine."""
-    warm_up = min(warm_up, max(1, steps // 10))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1.0 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
-def stage_lengths(kind: type[TrainablePolicy], steps: int) -> tuple[int, ...]:
-    """Updates of each stage; they sum to `steps`, and each has at least one.
-
-    Raises:
-        ConfigError: If there are fewer updates than stages.
-    """
-    count = len(kind.stages)
-    if steps < count:
-        raise ConfigError(f"Policy '{kind.name}' has {count} stages; {steps} updates are too few")
-    lengths = [max(1, round(kind.share[stage] * steps)) for stage in kind.stages]
-    lengths[lengths.index(max(lengths))] += steps - sum(lengths)
-    return tuple(lengths)
-
-
-def _check_shares(kind: type[TrainablePolicy]) -> None:
-    if set(kind.share) != set(kind.stages) or not math.isclose(sum(kind.share.values()), 1.0):
-        raise ConfigError(
-            f"The shares of policy '{kind.name}' are {dict(kind.share)}",
-            allowed=[f"one for each of {kind.stages}, 1 in all"],
-        )

@@ -1,7 +1,7 @@
 """Typed messages between the processes of one run, over ZeroMQ ipc sockets in the run folder.
 
-Nothing here listens on a network. What arrives is decoded against `app.runtime.messages`; garbage
-is refused or counted and never raises in the receiver.
+Nothing here listens on a network. What arrives is decoded against `app.runtime.requests`,
+`statuses` and `messages`; garbage is refused or counted and never raises in the receiver.
 """
 
 from __future__ import annotations
@@ -14,21 +14,10 @@ from typing import Any, Protocol, Self, TypeVar
 import msgspec
 import zmq
 
-from app.runtime.messages import (
-    Drive,
-    Heartbeat,
-    Input,
-    Published,
-    Refused,
-    Reply,
-    Request,
-    decode_input,
-    decode_published,
-    decode_reply,
-    decode_request,
-    encode,
-)
+from app.runtime.messages import Drive, Heartbeat, Input, decode_input, encode
+from app.runtime.requests import Refused, Reply, Request, decode_reply, decode_request
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import Published, decode_published
 from devices.errors import DeviceError, TeledeckError
 
 MAX_MESSAGE_BYTES = 1 << 20

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy.typing as npt
 
 from app.runtime.child import Child
-from app.runtime.messages import CameraStatus, Ok, Ping, Refused, Reply, Request, Shutdown
+from app.runtime.requests import Ok, Ping, Refused, Reply, Request, Shutdown
 from app.runtime.rings import RingSet, ring_capacity
+from app.runtime.statuses import CameraStatus
 from devices.clock import NS_PER_S, Clock
 from devices.ring import RingWriter
 from devices.stream import StreamSpec

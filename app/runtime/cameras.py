@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import sys
 
+from app.runtime import priority
 from app.runtime.child import Child, run_child
-
-_NICE = 3  # below the window, above the rasteriser of its 3-D view
 
 
 def work(child: Child) -> None:
     """Draw until the child shall stop."""
-    os.nice(_NICE)
+    os.nice(priority.CAMERAS)
     # OpenGL libraries read these when they are loaded, so they come before the imports.
     os.environ.setdefault("MUJOCO_GL", "egl")
     # With few cores the rasteriser draws in the thread that asks: handing every tile to a worker

@@ -10,14 +10,8 @@ from typing import Any
 
 import msgspec
 
-from app.runtime.messages import (
-    CameraStatus,
-    HeadsetStatus,
-    OpenDataset,
-    PolicyStatus,
-    Start,
-    StationStatus,
-)
+from app.runtime.requests import OpenDataset, Start
+from app.runtime.statuses import CameraStatus, HeadsetStatus, PolicyStatus, StationStatus
 from datasets.dataset import Dataset
 from devices.errors import StorageError
 

@@ -8,7 +8,6 @@ dies, the station has no news from the headset and holds.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import math
 import os
@@ -22,32 +21,30 @@ from typing import Any, Final
 import numpy as np
 import platformdirs
 
-from app.runtime import station_file
+from app.runtime import priority, station_file
 from app.runtime.child import Child, run_child
 from app.runtime.hands import as_drive
 from app.runtime.headset_panels import Panels
 from app.runtime.headset_pilot import Pilot
 from app.runtime.headset_posters import Posters
 from app.runtime.headset_show import RobotPads, Show
-from app.runtime.messages import (
-    Event,
+from app.runtime.outlet import Outlet
+from app.runtime.priority import go_first
+from app.runtime.requests import (
     HeadsetCapture,
     HeadsetConfirm,
     HeadsetListen,
     HeadsetPanels,
     HeadsetSetUp,
-    HeadsetStatus,
     Ok,
     Ping,
     Refused,
     Reply,
     Request,
     Shutdown,
-    StationStatus,
-    StreamOut,
 )
-from app.runtime.outlet import Outlet
 from app.runtime.rings import RingSet
+from app.runtime.statuses import Event, HeadsetStatus, StationStatus, StreamOut
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError, StorageError, TeledeckError
@@ -65,7 +62,6 @@ POST_HZ: Final = 60.0
 _STEP_S: Final = 0.002  # while a headset is shown something
 _IDLE_S: Final = 0.02
 _DELAYS: Final = 1024
-_NICE: Final = -7  # between the station and the recorder
 WARNING: Final = (
     "The TactAR protocol has no protection: whoever is in this network can read what is sent and "
     "pose as a headset. Open it in a network that you trust."
@@ -461,8 +457,7 @@ def _percentile(values: deque[float] | list[float], percent: float) -> float:
 
 def work(child: Child) -> None:
     """Serve the headset until the child shall stop."""
-    with contextlib.suppress(PermissionError):  # only root may; others go on as they are
-        os.nice(_NICE)
+    go_first(priority.HEADSET)
     config = station_file.from_fields(child.options.get("station", {}), where="station file")
     robot: RobotPads = plugins.load("robots", config.robot)()
     headset = Headset(child, SystemClock(), robot)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from app.runtime.messages import Event, HeadsetCalibration, SetUpState, SetUpStep
+from app.runtime.requests import SetUpStep
+from app.runtime.statuses import Event, HeadsetCalibration, SetUpState
 from devices.clock import NS_PER_S
 from devices.errors import ConfigError, StorageError
 from devices.leader import LeaderInput, Side

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from app.runtime.messages import Poster
+from app.runtime.statuses import Poster
 from devices.clock import NS_PER_S
 
 MOST: Final = 16

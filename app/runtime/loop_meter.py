@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.runtime.messages import LoopBudget
+from app.runtime.statuses import LoopBudget
 from devices.stream import FloatArray, StreamSpec
 
 SECTIONS = ("read", "map", "guard", "send", "physics", "publish", "lateness", "whole")

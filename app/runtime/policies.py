@@ -15,13 +15,12 @@ from typing import Literal, Protocol
 import msgspec
 import numpy as np
 
-from app.runtime.messages import (
+from app.runtime.policy_source import RingSource
+from app.runtime.policy_watch import FolderWatch
+from app.runtime.requests import (
     SLOTS,
-    Event,
     Ok,
-    PolicyStatus,
     PolicyUse,
-    Published,
     Refused,
     Reply,
     Request,
@@ -30,15 +29,14 @@ from app.runtime.messages import (
     Slot,
     StopChild,
 )
-from app.runtime.policy_source import RingSource
-from app.runtime.policy_watch import FolderWatch
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import Event, PolicyStatus, Published
 from devices.clock import NS_PER_S, Clock
 from devices.errors import PolicyError
 from devices.follower import ArmLimits
 from devices.leader import LeaderInput, Observation, Side
 from devices.pose import Pose
-from devices.stream import FloatArray, StreamSpec
+from devices.stream import FloatArray
 from policies.contract import ActionSpace
 from policies.serving.follow import FollowRule
 from policies.serving.leader import PolicyLeader
@@ -49,16 +47,6 @@ ANSWER_NS = 10 * NS_PER_S
 _SILENT_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 10
 _TOLD_AGAIN_NS = NS_PER_S
-
-DRIVE_COLUMNS = (
-    *("slot", "follows", "taken", "queue_rows", "misses", "dropped"),
-    *("observation_age_ms", "infer_p50_ms", "infer_p99_ms"),
-    *("infer_ms", "infer_age_ms"),
-)
-"""Of the stream `policy/drive`: slot 1 or 2; whether the policy is followed at this tick, and
-whether a human has taken over from it; then as in PolicyStatus; last what the newest inference
-took and how long ago it ended, NaN while there is none. So a take has every inference, also of a
-policy whose own streams came after the take had begun."""
 
 Mode = Literal["none", "driving", "held", "taken"]
 
@@ -318,7 +306,8 @@ class Policies:
         return reading
 
     def row(self, now_ns: int) -> FloatArray | None:
-        """What to record of the policy in hand at this tick, in the order of DRIVE_COLUMNS; None
+        """What to record of the policy in hand at this tick, in the order of
+        `policy_drive.DRIVE_COLUMNS`; None
         without one."""
         one = self._in_hand
         if one is None:
@@ -487,12 +476,6 @@ class Policies:
     def _phase(self, slot: Slot) -> str:
         status = self._statuses.get(slot)
         return "empty" if status is None else status.phase
-
-
-def drive_spec(rate_hz: float) -> StreamSpec:
-    """The stream that tells at each tick which policy is in hand and how it does."""
-    shape = (len(DRIVE_COLUMNS),)
-    return StreamSpec("policy/drive", shape, "float64", "1", "", rate_hz, kind="timing")
 
 
 def _slot(name: str) -> Slot:

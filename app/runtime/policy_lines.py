@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable
 
 from app.runtime.bus import Bus, RequestClient
-from app.runtime.messages import SLOTS, Published, Refused, Reply, Request
+from app.runtime.requests import SLOTS, Refused, Reply, Request
+from app.runtime.statuses import Published
 from devices.clock import NS_PER_S, Clock
 from devices.errors import DeviceError
 

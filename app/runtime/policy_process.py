@@ -12,7 +12,8 @@ import importlib
 import os
 import sys
 
-from app.runtime.spare_thread import SpareThread, be_nice
+from app.runtime.priority import be_nice
+from app.runtime.spare_thread import SpareThread
 
 ACT_NICE = 5
 """Of the slow path: it has the length of a chunk to think."""

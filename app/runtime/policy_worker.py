@@ -20,11 +20,10 @@ from typing import Literal
 import numpy as np
 
 from app.runtime.child import Child, run_child
-from app.runtime.messages import (
-    NeedCheck,
+from app.runtime.policy_source import TIMING_COLUMNS
+from app.runtime.requests import (
     Ok,
     Ping,
-    PolicyStatus,
     PolicyUse,
     Refused,
     Reply,
@@ -32,9 +31,9 @@ from app.runtime.messages import (
     SetInstruction,
     Shutdown,
 )
-from app.runtime.policy_source import TIMING_COLUMNS
 from app.runtime.rings import RING_SECONDS
 from app.runtime.spare_thread import SpareThread
+from app.runtime.statuses import NeedCheck, PolicyStatus
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import PolicyError, StreamError, TeledeckError
 from devices.leader import SIDES

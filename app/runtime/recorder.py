@@ -3,7 +3,6 @@ everything already stored live on."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sys
@@ -13,35 +12,38 @@ from pathlib import Path
 
 import msgspec
 
-from app.runtime import takes
+from app.runtime import priority, takes
 from app.runtime.child import Child, run_child
 from app.runtime.episode_start import ModelShelf, start_document
-from app.runtime.messages import (
+from app.runtime.messages import encode
+from app.runtime.priority import go_first
+from app.runtime.requests import (
     Arm,
-    CameraStatus,
     Discard,
-    Event,
-    HeadsetStatus,
     Keep,
     KeepLast,
     Ok,
     OpenDataset,
     Pause,
     Ping,
-    PolicyStatus,
-    RecorderStatus,
     Refused,
     Reply,
     Request,
     Shutdown,
     Start,
-    StationStatus,
     Stop,
-    TakeState,
-    encode,
 )
 from app.runtime.rings import RingSet
 from app.runtime.rollout_buffer import RolloutBuffer
+from app.runtime.statuses import (
+    CameraStatus,
+    Event,
+    HeadsetStatus,
+    PolicyStatus,
+    RecorderStatus,
+    StationStatus,
+    TakeState,
+)
 from app.runtime.take import Take
 from datasets import layout
 from datasets.dataset import Dataset
@@ -54,7 +56,6 @@ from devices.stream import StreamSpec
 PREROLL_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 20
 _POLL_S = 0.01
-_NICE = -5  # the station has -10; whoever presses a key waits for the answer
 _RATE_NS = 2 * NS_PER_S
 _SILENCE_NS = 2 * NS_PER_S
 
@@ -451,8 +452,7 @@ class Recorder:
 
 def work(child: Child) -> None:
     """Record until the child shall stop."""
-    with contextlib.suppress(PermissionError):  # only root may; others go on as they are
-        os.nice(_NICE)
+    go_first(priority.RECORDER)
     recorder = Recorder(child, SystemClock())
     try:
         while not child.stopping.is_set():

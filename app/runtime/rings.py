@@ -6,8 +6,8 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from app.runtime.messages import StreamHealth
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import StreamHealth
 from devices.clock import NS_PER_S, Clock
 from devices.errors import StreamError
 from devices.ring import RingReader

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.runtime.messages import Event
-from app.runtime.spare_thread import be_nice
+from app.runtime.priority import be_nice
+from app.runtime.statuses import Event
 from app.runtime.take import Take
 from datasets import layout
 from datasets.dataset import Dataset

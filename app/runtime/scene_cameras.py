@@ -10,8 +10,8 @@ from app.runtime import station_file
 from app.runtime.camera_outlet import CameraOutlet
 from app.runtime.camera_plan import SOFTWARE_FLOOR_HZ, Pace, Plan, plans
 from app.runtime.child import Child
-from app.runtime.messages import StationStatus
 from app.runtime.station_file import Cameras
+from app.runtime.statuses import StationStatus
 from devices import plugins
 from devices.clock import Clock, SystemClock
 from devices.errors import StreamError

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 from collections.abc import Callable
 
-
-def be_nice(by: int, *, batch: bool = False) -> None:
-    """Lower the priority of the calling thread by `by`; Linux counts niceness by thread.
-
-    Args:
-        by: Added to its niceness, as nice(2) does.
-        batch: Never interrupt others when it wakes (SCHED_BATCH, sched(7)).
-    """
-    thread = threading.get_native_id()
-    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + by)
-    if batch:
-        with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+from app.runtime.priority import be_nice
 
 
 class SpareThread:

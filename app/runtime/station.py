@@ -15,11 +15,12 @@ from app.runtime.bus import Inputs
 from app.runtime.hands import command_specs, leader_input, publish_commands
 from app.runtime.leaders import Leaders
 from app.runtime.loop_meter import LoopMeter, input_delay_spec, loop_spec
-from app.runtime.messages import (
-    ArmStatus,
+from app.runtime.outlet import Outlet
+from app.runtime.policies import Policies
+from app.runtime.policy_drive import drive_spec
+from app.runtime.requests import (
     ClearEStop,
     EStop,
-    Event,
     GoHome,
     Ok,
     Perturb,
@@ -27,7 +28,6 @@ from app.runtime.messages import (
     PolicyDrop,
     PolicyHold,
     PolicyLoad,
-    PolicyStatus,
     PolicyUse,
     PolicyWatch,
     Refused,
@@ -37,13 +37,11 @@ from app.runtime.messages import (
     SetDriving,
     SetInstruction,
     Shutdown,
-    StationStatus,
     UseLeader,
 )
-from app.runtime.outlet import Outlet
-from app.runtime.policies import Policies, drive_spec
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
+from app.runtime.statuses import ArmStatus, Event, PolicyStatus, StationStatus
 from devices.clock import NS_PER_S, Clock
 from devices.errors import ConfigError, TeledeckError
 from devices.guard import Measured

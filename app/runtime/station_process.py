@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from functools import partial
 from typing import Any
 
 import mujoco
 
-from app.runtime import station_file
+from app.runtime import priority, station_file
 from app.runtime.child import Child, run_child
 from app.runtime.leaders import LeaderFactory, Leaders
-from app.runtime.messages import Event
 from app.runtime.policies import Policies
 from app.runtime.policy_lines import PolicyLines
+from app.runtime.priority import go_first
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
+from app.runtime.statuses import Event
 from devices import plugins
 from devices.clock import NS_PER_S, SystemClock
 from devices.errors import ConfigError
@@ -56,7 +56,9 @@ def _work(child: Child) -> None:
         config.policy.follow,
     )
     station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
-    _prefer_this_process()
+    priority.keep_apart("robot")
+    if not go_first(priority.STATION):
+        sys.stderr.write("The station runs at normal priority.\n")
     # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
     gc.collect()
     gc.freeze()
@@ -116,14 +118,6 @@ def _replay(path: str) -> Leader:
 
     leader: Leader = plugins.load("devices", "replay")(recording=recording(path))
     return leader
-
-
-def _prefer_this_process() -> None:
-    """Ask for a higher priority; without the right to it, all goes on as it is."""
-    try:
-        os.nice(-10)
-    except PermissionError:
-        sys.stderr.write("The station runs at normal priority.\n")
 
 
 if __name__ == "__main__":

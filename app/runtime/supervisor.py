@@ -24,18 +24,9 @@ from typing import Any, Self
 from app.runtime.bus import Bus
 from app.runtime.child import EXIT_REFUSED
 from app.runtime.crash import CrashReport, keep_report
-from app.runtime.messages import (
-    Event,
-    Ok,
-    Ping,
-    Refused,
-    Reply,
-    Request,
-    Restart,
-    Shutdown,
-    StopChild,
-)
+from app.runtime.requests import Ok, Ping, Refused, Reply, Request, Restart, Shutdown, StopChild
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import Event
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError
 

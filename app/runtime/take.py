@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from app.runtime import priority
 from app.runtime.feed import CameraFeed, Cuts, Feed
-from app.runtime.messages import Event
+from app.runtime.priority import be_nice
+from app.runtime.statuses import Event
 from datasets.writer import EpisodeWriter
 from devices.clock import NS_PER_S, Clock
 from devices.errors import StorageError, TeledeckError
@@ -26,6 +28,9 @@ TAIL_S = 0.25
 _DEATH_NS = NS_PER_S // 4
 """How long a ring's writer may be gone before the take counts as cut short: a Shutdown that ends
 everything reaches the recorder within that time."""
+
+_NICE = -priority.RECORDER
+"""After what moves: rows wait in the rings."""
 
 End = Literal["stopped", "discarded", "interrupted", "failed"]
 OpenWriter = Callable[[Sequence[StreamSpec]], EpisodeWriter]
@@ -136,6 +141,7 @@ class Take:
 
     # ------------------------------------------------------------------------ the take's thread
     def _run(self) -> None:
+        be_nice(_NICE)
         writer: EpisodeWriter | None = None
         try:
             if self._open_writer is not None:

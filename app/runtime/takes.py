@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from app.runtime.messages import TakeState
+from app.runtime.statuses import TakeState
 from devices.errors import ConfigError
 
 TakeAction = Literal["arm", "start", "pause", "resume", "stop", "keep", "discard", "fault"]

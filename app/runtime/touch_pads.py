@@ -14,22 +14,19 @@ import numpy as np
 
 from app.runtime import station_file
 from app.runtime.child import Child
-from app.runtime.messages import (
-    Event,
+from app.runtime.requests import (
     GraspBaseline,
     Ok,
-    PadReading,
     Ping,
     Refused,
     Reply,
     Request,
     RezeroTouch,
     Shutdown,
-    StationStatus,
-    TouchStatus,
 )
 from app.runtime.rings import ring_capacity
 from app.runtime.station_file import Touch
+from app.runtime.statuses import Event, PadReading, StationStatus, TouchStatus
 from app.runtime.touch_cameras import gel_of, kind_of, sensor_opener
 from app.runtime.touch_source import InputRings, Seen, SensorWatcher
 from app.runtime.touch_streams import pad_rows, pad_specs

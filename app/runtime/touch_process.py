@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
+from app.runtime import priority
 from app.runtime.child import Child, run_child
+from app.runtime.priority import go_first
 
 
 def work(child: Child) -> None:
@@ -20,6 +22,7 @@ def work(child: Child) -> None:
         os.environ.setdefault(name, "1")
     from app.runtime.touch_pads import follow_station
 
+    go_first(priority.TOUCH)
     follow_station(child)
 
 

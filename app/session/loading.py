@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import find_peaks
 
+from app.runtime import priority
 from app.session.curves import Curve, Plot, curves
 from datasets.reader import Episode, EpisodeEvent
 from devices.errors import TeledeckError
@@ -170,6 +171,8 @@ class EpisodeLoader:
 
     # ------------------------------------------------------------------------------ its thread
     def _run(self) -> None:
+        priority.go_anywhere()
+        priority.be_nice(3)
         try:
             while True:
                 with self._wake:

@@ -15,25 +15,22 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from app.runtime.messages import (
+from app.runtime.requests import (
     Arm,
     Discard,
-    Event,
     Keep,
     Ok,
     Perturb,
     PolicyHold,
-    PolicyStatus,
     PolicyUse,
-    RecorderStatus,
     Refused,
     Reply,
     Request,
     ResetScene,
     Start,
-    StationStatus,
     Stop,
 )
+from app.runtime.statuses import Event, PolicyStatus, RecorderStatus, StationStatus
 from devices.clock import NS_PER_S, Clock, SystemClock
 from policies.evaluation.trials import Trial, TrialBook, Verdict
 

@@ -11,41 +11,41 @@ from types import TracebackType
 from typing import Self
 
 from app.runtime.bus import Bus
-from app.runtime.messages import (
+from app.runtime.messages import Drive, Hand, Heartbeat
+from app.runtime.requests import (
     Arm,
-    CameraStatus,
     Discard,
-    Drive,
-    Event,
     GraspBaseline,
-    Hand,
     HeadsetCapture,
     HeadsetConfirm,
     HeadsetListen,
     HeadsetPanels,
     HeadsetSetUp,
-    HeadsetStatus,
-    Heartbeat,
     Keep,
     KeepLast,
     Ok,
     OpenDataset,
     Pause,
-    PolicyStatus,
-    Published,
-    RecorderStatus,
     Refused,
     Reply,
     Request,
     Restart,
     RezeroTouch,
     Start,
-    StationStatus,
     Stop,
     StopChild,
-    TouchStatus,
 )
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import (
+    CameraStatus,
+    Event,
+    HeadsetStatus,
+    PolicyStatus,
+    Published,
+    RecorderStatus,
+    StationStatus,
+    TouchStatus,
+)
 from datasets.dataset import Dataset
 from datasets.library import Library
 from devices.clock import NS_PER_S, Clock, SystemClock

@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from app.runtime import priority
 from app.session.training_draft import (
     Answer,
     Ask,
@@ -339,8 +340,5 @@ def _entries(doc: str) -> Iterator[tuple[list[str], str]]:
 
 
 if __name__ == "__main__":
-    import contextlib
-
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)
+    priority.be_nice_as_session(_NICE)
     _Clerk().work()

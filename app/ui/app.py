@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,9 @@ from PyQt6.QtCore import QSize, QSocketNotifier, Qt, QTimer
 from PyQt6.QtGui import QSurfaceFormat
 from PyQt6.QtWidgets import QApplication
 
+from app.runtime import priority
 from app.runtime.child import Child, run_child
+from app.runtime.priority import go_first
 from app.session.session import Session
 from app.ui import look
 from app.ui.action import Place
@@ -39,7 +39,6 @@ log = logging.getLogger("teledeck.window")
 
 
 SETTLE_MS = 4000
-EVENT_LOOP_NICE = -5  # the station has -10
 
 
 def settle_memory() -> None:
@@ -56,12 +55,15 @@ def prefer_this_thread() -> None:
 
     Threads made afterwards inherit it, so call it when the window stands.
     """
-    with contextlib.suppress(PermissionError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), EVENT_LOOP_NICE)
+    go_first(priority.WINDOW)
+    priority.keep_apart("window")
 
 
 def make_application(arguments: list[str] | None = None) -> QApplication:
     """The dressed application. The GL format must be set before it exists."""
+    # Qt hands large fills to a pool of threads and waits for them: where all cores are busy, each
+    # such wait costs the event loop milliseconds.
+    os.environ.setdefault("QT_NO_GUI_THREADPOOL", "1")
     surface = QSurfaceFormat()
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CompatibilityProfile)  # MjrContext's
     surface.setDepthBufferSize(24)

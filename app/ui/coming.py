@@ -5,9 +5,9 @@ from __future__ import annotations
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from app.ui.action import Place
-from app.ui.actions import PLACE_TITLES
 from app.ui.place import PlaceWidget
 from app.ui.widgets import EmptyState
+from app.ui.window_actions import PLACE_TITLES
 
 WORDS: dict[Place, tuple[str, str]] = {
     "augment": (

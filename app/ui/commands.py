@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.runtime.messages import (
+from app.runtime.requests import (
     Arm,
     ClearEStop,
     Discard,
@@ -22,7 +22,6 @@ from app.runtime.messages import (
     PolicyDrop,
     PolicyHold,
     PolicyLoad,
-    PolicyStatus,
     PolicyUse,
     PolicyWatch,
     Refused,
@@ -37,6 +36,7 @@ from app.runtime.messages import (
     UseLeader,
     Verdict,
 )
+from app.runtime.statuses import PolicyStatus
 from app.ui.action import Intent
 from app.ui.headset_commands import HeadsetCommands
 from app.ui.look import Tone

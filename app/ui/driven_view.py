@@ -7,7 +7,8 @@ from collections.abc import Callable
 from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
 from PyQt6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from app.runtime.messages import SLOTS, StationStatus
+from app.runtime.requests import SLOTS
+from app.runtime.statuses import StationStatus
 from app.session.hand_drive import MOTIONS, HandDrive
 from app.ui.action import Intent, UiState
 from app.ui.collect.curtain import Curtain, notice_for

@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QAction, QMouseEvent
 from PyQt6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QVBoxLayout, QWidget
 
-from app.runtime.messages import RecorderStatus, StationStatus
+from app.runtime.statuses import RecorderStatus, StationStatus
 from app.ui import look
 from app.ui.action import Action, Intent, UiState
 from app.ui.actions import ACTIONS, by_id, tooltip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import get_args
 
-from app.runtime.messages import (
+from app.runtime.requests import (
     HeadsetCapture,
     HeadsetConfirm,
     HeadsetListen,

@@ -10,14 +10,13 @@ from typing import Any, Protocol
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import QWidget
 
-from app.runtime.messages import (
+from app.runtime.requests import Reply, Request
+from app.runtime.statuses import (
     CameraStatus,
     Event,
     HeadsetStatus,
     PolicyStatus,
     RecorderStatus,
-    Reply,
-    Request,
     StationStatus,
     TouchStatus,
 )

@@ -9,9 +9,10 @@ from PyQt6.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.ui import look
 from app.ui.action import PLACES, Place
-from app.ui.actions import PLACE_TITLES, by_id, tooltip
+from app.ui.actions import by_id, tooltip
 from app.ui.look import DARK, SIZES
 from app.ui.widgets import Text, set_look
+from app.ui.window_actions import PLACE_TITLES
 
 
 class Rail(QWidget):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.runtime.messages import RecorderStatus, StationStatus
+from app.runtime.statuses import RecorderStatus, StationStatus
 from app.ui.action import Intent
 from app.ui.look import Tone
 from app.ui.words import clock_time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from app.runtime.messages import (
+from app.runtime.statuses import (
     CameraStatus,
     HeadsetStatus,
     RecorderStatus,

@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 from app.ui import state as states
 from app.ui.action import PLACES, Action, Context, Intent, Place, UiState
 from app.ui.actions import ACTIONS, by_id
+from app.ui.attention import Attention
 from app.ui.chooser import Chooser
 from app.ui.commands import Commands, Said
 from app.ui.header import Header
@@ -30,7 +31,7 @@ from app.ui.headset.page import HeadsetPage
 from app.ui.help import HelpOverlay
 from app.ui.hitch import HitchProbe
 from app.ui.keys import KeyDispatcher
-from app.ui.look import SIZES, Tone
+from app.ui.look import SIZES
 from app.ui.next_step import next_step
 from app.ui.overlay import Overlay
 from app.ui.palette import CommandPalette
@@ -40,12 +41,11 @@ from app.ui.settings import Settings, SettingsFile
 from app.ui.sheets import CaptureSheet, DatasetSheet, TaskSheet
 from app.ui.sounds import Sounds
 from app.ui.statusbar import StatusBar
-from app.ui.widgets import ABOVE_TAKE_BAR, Banner, Toast, set_look
+from app.ui.widgets import ABOVE_TAKE_BAR, Toast, set_look
 
 FRAME_MS = 16
 REFRESH_EVERY = 3  # frames: texts at 20 Hz read as steadily as at 60
 LIFT = {"test": 208}  # [px]: the bar of a rollout has a row of failures over it
-KEPT_FLASH_NS = 1_500_000_000
 
 
 class MainWindow(QMainWindow):
@@ -81,11 +81,6 @@ class MainWindow(QMainWindow):
         self._place: Place = "collect"
         self._page = ""
         self._frame = 0
-        self._mood: states.Mood | None = None
-        self._fault: states.Fault | None = None
-        self._dismissed: states.Fault | None = None
-        self._kept = -1
-        self._kept_flash_ns = 0
         self._last_fault = ""
         self._events_seen = session.events_seen
         self._had_station = False
@@ -103,7 +98,6 @@ class MainWindow(QMainWindow):
 
     def _build(self) -> None:
         root = QWidget()
-        self._border = root
         root.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         set_look(root, role="frame", tone="idle")
         self.setCentralWidget(root)
@@ -125,18 +119,11 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout()
         column.setSpacing(0)
         middle.addLayout(column, 1)
-        self.banner = Banner()
-        self.banner.acted.connect(self._act_on_fault)
-        self.banner.dismissed.connect(lambda: self.perform(Intent("dismiss")))
-        holder = QWidget()
-        set_look(holder, role="floor")
-        holder.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._banner_holder = holder
-        pad = QVBoxLayout(holder)
-        pad.setContentsMargins(SIZES.unit, SIZES.unit, SIZES.unit, 0)
-        pad.addWidget(self.banner)
-        holder.hide()
-        column.addWidget(holder)
+        self.status = StatusBar()
+        self.attention = Attention(root, self.header, self.status, self.sounds)
+        self.attention.acted.connect(self.perform)
+        self.attention.dismissed.connect(lambda: self.perform(Intent("dismiss")))
+        column.addWidget(self.attention)
         self._stack = QStackedWidget()
         set_look(self._stack, role="floor")
         for place in PLACES:
@@ -150,7 +137,6 @@ class MainWindow(QMainWindow):
         self.headset_page.left.connect(self.leave_page)
         self._stack.addWidget(self.headset_page)
         column.addWidget(self._stack, 1)
-        self.status = StatusBar()
         frame.addWidget(self.status)
         self.toast = Toast(root)
         self.toast.undo_pressed.connect(lambda: self.perform(Intent("undo")))
@@ -207,17 +193,14 @@ class MainWindow(QMainWindow):
             hitches = self.hitches.read()
             self.status.show_screen(hitches.max_ms, hitches.p99_ms)
         if recorder is not None:
-            if 0 <= self._kept < recorder.kept:
-                self._kept_flash_ns = time.monotonic_ns() + KEPT_FLASH_NS
-                self.sounds.play("kept")
-            self._kept = recorder.kept
+            self.attention.show_kept(recorder.kept)
         if self._had_station:
-            self._show_mood(self._places[self._place].mood(states.mood(station, recorder)))
+            self.attention.show_mood(self._places[self._place].mood(states.mood(station, recorder)))
             # In Collect the curtain over the view tells an emergency stop; once is enough.
             stopped = station is not None and station.phase == "estop"
             told = stopped and self._place == "collect" and not self._page
             fault = None if told else states.fault(station, recorder, self._last_fault)
-            self._show_fault(fault)
+            self.attention.show_fault(fault)
         if self._page:
             self.headset_page.refresh(state)
         else:
@@ -277,38 +260,6 @@ class MainWindow(QMainWindow):
             if action.pad.lower() == button and action.enabled(self.ui_state()):
                 self.perform(action.intent)
 
-    def _show_mood(self, mood: states.Mood) -> None:
-        tone: Tone = mood.tone
-        if tone in ("idle", "armed") and time.monotonic_ns() < self._kept_flash_ns:
-            tone = "kept"
-        set_look(self._border, tone=tone)
-        self.header.show_mood(replace(mood, tone=tone))
-        self.status.show_text(mood.text, tone)
-        before, self._mood = self._mood, mood
-        if before is None or before.tone == mood.tone:
-            return
-        if mood.tone == "armed":
-            self.sounds.play("ready")
-        elif mood.tone == "recording" and before.tone != "paused":
-            self.sounds.play("recording")
-        elif mood.tone == "fault":
-            self.sounds.play("fault")
-
-    def _show_fault(self, fault: states.Fault | None) -> None:
-        if fault is None:
-            self._dismissed = None
-        if fault == self._fault:
-            return
-        self._fault = fault
-        shown = fault is not None and fault != self._dismissed
-        if fault is not None and shown:
-            self.banner.show_fault(fault.what, fault.where, fault.button)
-        self._banner_holder.setVisible(shown)
-
-    def _act_on_fault(self) -> None:
-        if self._fault is not None and self._fault.intent is not None:
-            self.perform(self._fault.intent)
-
     def say(self, said: Said) -> None:
         """A line at the bottom for some seconds."""
         self.toast.say(said.text, tone=said.tone, undo=said.undo)
@@ -348,7 +299,7 @@ class MainWindow(QMainWindow):
             "help": lambda: self._toggle(self.help),
             "palette": lambda: self._toggle(self.palette_overlay),
             "sounds": self._switch_sounds,
-            "dismiss": self._dismiss,
+            "dismiss": self.attention.dismiss,
             "full_screen": self._full_screen,
             "quit": self.close,
             "take_next": self._take_next,
@@ -486,10 +437,6 @@ class MainWindow(QMainWindow):
         self.sounds.enabled = not self.sounds.enabled
         self._remember(replace(self.settings, sounds=self.sounds.enabled))
         self.say(Said("Sounds on" if self.sounds.enabled else "Sounds off"))
-
-    def _dismiss(self) -> None:
-        self._dismissed = self._fault
-        self._banner_holder.hide()
 
     def _full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)

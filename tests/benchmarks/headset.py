@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from app.launch import Run
-from app.runtime.messages import (
+from app.runtime.requests import (
     Arm,
     HeadsetConfirm,
     HeadsetListen,

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from app.runtime.messages import Discard, Keep, Stop
+from app.runtime.requests import Discard, Keep, Stop
 from app.runtime.synthetic_cameras import read_code
 from datasets.lock import is_held
 from datasets.reader import Episode

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from app.runtime.loop_meter import SECTIONS
-from app.runtime.messages import SLOTS, Arm, Discard, PolicyLoad, PolicyUse, Start, Stop
+from app.runtime.requests import SLOTS, Arm, Discard, PolicyLoad, PolicyUse, Start, Stop
 from devices.leader import HandInput, LeaderInput
 from devices.pose import Pose
 from devices.ring import RingReader

@@ -20,10 +20,11 @@ import psutil
 
 from app.launch import Run
 from app.runtime.bus import Bus
-from app.runtime.messages import Arm, OpenDataset, Start, TouchStatus, UseLeader
+from app.runtime.requests import Arm, OpenDataset, Start, UseLeader
 from app.runtime.rings import ring_capacity
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile, Touch
+from app.runtime.statuses import TouchStatus
 from app.runtime.supervisor import ChildSpec, Supervisor
 from devices.clock import NS_PER_S
 from devices.feel import Gel

@@ -22,7 +22,8 @@ from datasets.window_order import BatchOrder
 from datasets.windows import EpisodeDataset
 from policies.bc import BehaviourCloning
 from policies.loading import fit_normaliser, tensors
-from policies.trainer import Trainer, schedule
+from policies.schedule import schedule
+from policies.trainer import Trainer
 from policies.training_run import Plan, RunFolder, Status
 from policies.training_state import Averaged
 from tests.benchmarks import reading

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from app.launch import Run
 from app.runtime.loop_meter import SECTIONS
-from app.runtime.messages import UseLeader
+from app.runtime.requests import UseLeader
 from app.runtime.station_file import StationFile
 from app.virtual_display import virtual_display
 from devices.ring import RingReader

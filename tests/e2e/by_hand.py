@@ -23,8 +23,8 @@ import mujoco
 import numpy as np
 
 from app.runtime.bus import Bus
-from app.runtime.messages import RecorderStatus
 from app.runtime.rundir import RunDir, default_base
+from app.runtime.statuses import RecorderStatus
 from app.virtual_display import virtual_display
 from datasets.dataset import Dataset
 from datasets.library import Library

@@ -30,8 +30,8 @@ import h5py
 import numpy as np
 
 from app.runtime.bus import Bus
-from app.runtime.messages import HeadsetStatus, StationStatus
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import HeadsetStatus, StationStatus
 from app.virtual_display import virtual_display
 from datasets.dataset import Dataset
 from datasets.library import Library

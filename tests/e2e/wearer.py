@@ -24,8 +24,8 @@ import mujoco
 import numpy as np
 
 from app.runtime.bus import Bus
-from app.runtime.messages import StationStatus
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import StationStatus
 from devices import plugins
 from devices.clock import NS_PER_S
 from devices.leader import SIDES, HandInput, Observation, Side

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app.runtime.child import Child
-from app.runtime.messages import Keep, Stop
+from app.runtime.requests import Keep, Stop
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import Touch
 from app.runtime.take import may_come_and_go

@@ -12,15 +12,7 @@ import pytest
 
 from app.rollout.touch import RolloutTouch
 from app.runtime.child import Child
-from app.runtime.messages import (
-    GraspBaseline,
-    Ok,
-    Refused,
-    Reply,
-    Request,
-    RezeroTouch,
-    Shutdown,
-)
+from app.runtime.requests import GraspBaseline, Ok, Refused, Reply, Request, RezeroTouch, Shutdown
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import Touch
 from app.runtime.touch_pads import TouchProcess, gels_of

@@ -10,15 +10,7 @@ import numpy as np
 import pytest
 
 from app.launch import Run
-from app.runtime.messages import (
-    Arm,
-    HeadsetConfirm,
-    HeadsetListen,
-    Ok,
-    Start,
-    Stop,
-    UseLeader,
-)
+from app.runtime.requests import Arm, HeadsetConfirm, HeadsetListen, Ok, Start, Stop, UseLeader
 from app.runtime.station_file import Cameras, StationFile, Touch
 from devices.gelsight import basis
 from devices.gelsight.kinds import GELSIGHT_MINI

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.runtime.headset_pilot import Pilot
-from app.runtime.messages import Event
+from app.runtime.statuses import Event
 from devices.errors import ConfigError
 from devices.leader import LeaderInput
 from devices.tactar.calibration import CalibrationStore

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from app.launch import Run
-from app.runtime.messages import (
+from app.runtime.requests import (
     Arm,
     HeadsetCapture,
     HeadsetConfirm,
     HeadsetListen,
     HeadsetPanels,
     HeadsetSetUp,
-    HeadsetStatus,
     Ok,
     Refused,
     Request,
@@ -27,6 +26,7 @@ from app.runtime.messages import (
     UseLeader,
 )
 from app.runtime.station_file import Cameras, StationFile
+from app.runtime.statuses import HeadsetStatus
 from devices.tactar.fake_quest import FakeQuest, in_background
 from devices.tactar.frames import tool_from_unity
 from devices.tactar.motions import SCRIPTS

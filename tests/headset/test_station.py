@@ -14,20 +14,10 @@ import pytest
 from app.runtime.bus import Bus, Inputs
 from app.runtime.episode_start import start_document
 from app.runtime.hands import as_drive
-from app.runtime.messages import (
-    Drive,
-    Hand,
-    HeadsetCalibration,
-    HeadsetStatus,
-    Heartbeat,
-    Ok,
-    OpenDataset,
-    SetDriving,
-    SetUpState,
-    Start,
-    UseLeader,
-)
+from app.runtime.messages import Drive, Hand, Heartbeat
+from app.runtime.requests import Ok, OpenDataset, SetDriving, Start, UseLeader
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import HeadsetCalibration, HeadsetStatus, SetUpState
 from devices.errors import ConfigError
 from devices.mapping.clutch import MOTIONS
 from devices.tactar.hands import Hands

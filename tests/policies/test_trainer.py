@@ -20,7 +20,8 @@ from datasets.dataset import Dataset
 from devices.errors import ConfigError, PolicyError, StorageError
 from policies import checkpoint
 from policies.bc import BehaviourCloning
-from policies.trainer import Trainer, schedule, stage_lengths
+from policies.schedule import schedule, stage_lengths
+from policies.trainer import Trainer
 from policies.training_run import Plan, RunFolder, Status
 from policies.training_state import load_state
 from tests.policies.takes import NEEDS, SPACE, reaching, record

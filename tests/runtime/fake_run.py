@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from app.runtime.child import Child, run_child
-from app.runtime.messages import Ok, Reply, Request, Shutdown
+from app.runtime.requests import Ok, Reply, Request, Shutdown
 from app.runtime.rundir import RunDir
 from app.runtime.supervisor import ChildSpec, Supervisor
 from devices.errors import DeviceError

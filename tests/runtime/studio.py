@@ -11,17 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.runtime.bus import Bus
-from app.runtime.messages import (
-    Arm,
-    Ok,
-    OpenDataset,
-    RecorderStatus,
-    Refused,
-    Request,
-    Start,
-    TakeState,
-)
+from app.runtime.requests import Arm, Ok, OpenDataset, Refused, Request, Start
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import RecorderStatus, TakeState
 from app.runtime.supervisor import ChildSpec, Supervisor
 from datasets.dataset import Dataset
 

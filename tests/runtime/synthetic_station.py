@@ -10,8 +10,9 @@ import sys
 import numpy as np
 
 from app.runtime.child import Child, run_child
-from app.runtime.messages import Ok, PolicyStatus, Reply, Request, Shutdown
+from app.runtime.requests import Ok, Reply, Request, Shutdown
 from app.runtime.rings import ring_capacity
+from app.runtime.statuses import PolicyStatus
 from devices.clock import NS_PER_S, SystemClock
 from devices.ring import RingWriter
 from devices.stream import StreamSpec

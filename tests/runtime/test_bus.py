@@ -12,19 +12,10 @@ import pytest
 import zmq
 
 from app.runtime.bus import Bus, Inputs, RequestServer
-from app.runtime.messages import (
-    Drive,
-    Event,
-    Heartbeat,
-    Ok,
-    Ping,
-    Refused,
-    Reply,
-    Request,
-    Start,
-    decode_reply,
-)
+from app.runtime.messages import Drive, Heartbeat
+from app.runtime.requests import Ok, Ping, Refused, Reply, Request, Start, decode_reply
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import Event
 from devices.errors import ConfigError, DeviceError
 
 PATIENCE_S = 10.0  # how long a test waits for what must come

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.runtime.messages import Discard, KeepLast, Stop
+from app.runtime.requests import Discard, KeepLast, Stop
 from datasets import layout
 from datasets.dataset import Dataset
 from datasets.excerpt import common_specs, excerpt

@@ -13,17 +13,7 @@ import numpy as np
 import pytest
 import zmq
 
-from app.runtime.messages import (
-    Arm,
-    Discard,
-    Keep,
-    OpenDataset,
-    Pause,
-    Ping,
-    Restart,
-    Start,
-    Stop,
-)
+from app.runtime.requests import Arm, Discard, Keep, OpenDataset, Pause, Ping, Restart, Start, Stop
 from app.runtime.synthetic_cameras import draw_code, read_code
 from datasets.journal import Journal
 from datasets.lock import is_held

@@ -13,13 +13,10 @@ import pytest
 from app.runtime.bus import Inputs
 from app.runtime.leaders import Leaders
 from app.runtime.loop_meter import SECTIONS
-from app.runtime.messages import (
+from app.runtime.messages import Drive, Hand, Heartbeat
+from app.runtime.requests import (
     ClearEStop,
-    Drive,
     EStop,
-    Event,
-    Hand,
-    Heartbeat,
     Keep,
     Ok,
     Perturb,
@@ -30,6 +27,7 @@ from app.runtime.messages import (
 from app.runtime.rundir import RunDir
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
+from app.runtime.statuses import Event
 from devices import plugins
 from devices.clock import FakeClock
 from devices.errors import ConfigError

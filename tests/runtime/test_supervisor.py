@@ -15,17 +15,9 @@ from pathlib import Path
 import pytest
 
 from app.runtime.bus import Bus
-from app.runtime.messages import (
-    Event,
-    Ok,
-    Refused,
-    Request,
-    Restart,
-    Shutdown,
-    Stop,
-    StopChild,
-)
+from app.runtime.requests import Ok, Refused, Request, Restart, Shutdown, Stop, StopChild
 from app.runtime.rundir import RunDir
+from app.runtime.statuses import Event
 from app.runtime.supervisor import ChildSpec, Supervisor
 from devices.errors import ConfigError, DeviceError
 from tests.runtime.fake_run import MODULE, ROLES

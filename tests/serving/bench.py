@@ -10,21 +10,13 @@ import numpy as np
 
 from app.runtime.bus import Inputs
 from app.runtime.leaders import Leaders
-from app.runtime.messages import (
-    Drive,
-    Event,
-    Hand,
-    Heartbeat,
-    Ok,
-    PolicyStatus,
-    Published,
-    Reply,
-    Request,
-)
+from app.runtime.messages import Drive, Hand, Heartbeat
 from app.runtime.policies import Policies
+from app.runtime.requests import Ok, Reply, Request
 from app.runtime.rundir import RunDir
 from app.runtime.station import Station
 from app.runtime.station_file import StationFile
+from app.runtime.statuses import Event, PolicyStatus, Published
 from devices import plugins
 from devices.clock import Clock, FakeClock
 from devices.leader import Leader

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from app.launch import children
-from app.runtime.messages import SLOTS, Ok, PolicyLoad, PolicyUse, UseLeader
+from app.runtime.requests import SLOTS, Ok, PolicyLoad, PolicyUse, UseLeader
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
 from app.runtime.supervisor import Supervisor

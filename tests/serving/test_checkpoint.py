@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.runtime.messages import PolicyWatch
 from app.runtime.policy_watch import newest_checkpoint
+from app.runtime.requests import PolicyWatch
 from devices.errors import PolicyError
 from policies import checkpoint
 from policies.bc import BehaviourCloning

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from app.runtime.messages import PolicyDrop, PolicyHold, SetInstruction
+from app.runtime.requests import PolicyDrop, PolicyHold, SetInstruction
 from tests.serving.real_run import RealRun
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.runtime.messages import EStop, GoHome, Ok, PolicyUse, Refused, ResetScene
+from app.runtime.requests import EStop, GoHome, Ok, PolicyUse, Refused, ResetScene
 from tests.serving.bench import Bench
 
 UP = np.array([0.0, 0.0, 0.05])

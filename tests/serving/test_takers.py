@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.runtime.messages import Ok, PolicyUse
+from app.runtime.requests import Ok, PolicyUse
 from devices.leaders.gamepad import GamepadLeader
 from policies.serving.follow import RULES
 from tests.driving.simulated_pad import SimulatedPad

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.fast_collect import fast_collect
-from app.runtime.messages import Arm, Keep, PolicyUse, Start, Stop
+from app.runtime.requests import Arm, Keep, PolicyUse, Start, Stop
 from app.runtime.station_file import StationFile
 from app.train import make_plan
 from datasets.dataset import Dataset

@@ -8,12 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.runtime.messages import (
+from app.runtime.requests import (
     Discard,
-    Event,
     Keep,
     Perturb,
-    PolicyStatus,
     PolicyUse,
     Refused,
     Reply,
@@ -22,6 +20,7 @@ from app.runtime.messages import (
     Start,
     Stop,
 )
+from app.runtime.statuses import Event, PolicyStatus
 from app.session.rollouts import Attempt, Rollouts, plan
 from devices.clock import FakeClock
 from policies.evaluation.trials import TrialBook

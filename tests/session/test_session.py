@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.runtime.bus import Bus, RequestServer
-from app.runtime.messages import Arm, Keep, Ok, Refused, Reply, Request, Stop
+from app.runtime.requests import Arm, Keep, Ok, Refused, Reply, Request, Stop
 from app.runtime.rundir import RunDir
 from app.session.session import Session
 from devices.clock import FakeClock

@@ -8,19 +8,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from app.runtime.messages import (
-    HeadsetCalibration,
+from app.runtime.requests import (
     HeadsetCapture,
     HeadsetConfirm,
     HeadsetListen,
     HeadsetPanels,
     HeadsetSetUp,
-    HeadsetStatus,
-    Poster,
     Request,
-    SetUpState,
-    StreamOut,
 )
+from app.runtime.statuses import HeadsetCalibration, HeadsetStatus, Poster, SetUpState, StreamOut
 from devices.stream import Sample
 
 ADDRESS = "192.168.2.205"

@@ -9,28 +9,20 @@ from typing import Any
 
 import msgspec
 
-from app.runtime.messages import (
+from app.runtime.requests import (
     Arm,
-    ArmStatus,
-    CameraStatus,
     ClearEStop,
     Discard,
     EStop,
-    Event,
     GraspBaseline,
-    HeadsetStatus,
     Keep,
-    LoopBudget,
-    NeedCheck,
     Ok,
     OpenDataset,
     Pause,
     PolicyDrop,
     PolicyHold,
     PolicyLoad,
-    PolicyStatus,
     PolicyUse,
-    RecorderStatus,
     Refused,
     Reply,
     Request,
@@ -38,11 +30,21 @@ from app.runtime.messages import (
     Restart,
     SetInstruction,
     Start,
-    StationStatus,
     Stop,
+    UseLeader,
+)
+from app.runtime.statuses import (
+    ArmStatus,
+    CameraStatus,
+    Event,
+    HeadsetStatus,
+    LoopBudget,
+    NeedCheck,
+    PolicyStatus,
+    RecorderStatus,
+    StationStatus,
     StreamHealth,
     TouchStatus,
-    UseLeader,
 )
 from devices.leader import LeaderInput
 from devices.ring import Drained

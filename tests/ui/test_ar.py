@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.ui.actions import LAYERS
 from app.ui.look import DARK
 from app.ui.view3d import ar
 from app.ui.view3d.ghosts import HAND_RGB
 from app.ui.view3d.heat import heat, heat_level
+from app.ui.view_actions import LAYERS
 from devices.pose import Pose, quat_from_rotvec, quat_rotate
 from devices.robots.openarm import OpenArmV2
 

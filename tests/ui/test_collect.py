@@ -11,7 +11,7 @@ from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.runtime.messages import EStop
+from app.runtime.requests import EStop
 from app.ui import look
 from app.ui.action import Intent, UiState
 from app.ui.actions import ACTIONS, by_id

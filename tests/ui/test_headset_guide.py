@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.runtime.messages import ArmStatus, HeadsetStatus, SetUpState
+from app.runtime.statuses import ArmStatus, HeadsetStatus, SetUpState
 from app.ui.action import Intent
 from app.ui.headset.addresses import machine_addresses
 from app.ui.headset.arms import arm_state

@@ -11,7 +11,7 @@ import pytest
 from PyQt6.QtWidgets import QApplication
 
 from app.launch import Run
-from app.runtime.messages import HeadsetListen
+from app.runtime.requests import HeadsetListen
 from app.runtime.station_file import Cameras, StationFile
 from app.ui import look
 from app.ui.action import PLACES, Intent

@@ -14,8 +14,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
-from app.runtime.messages import (
-    ArmStatus,
+from app.runtime.requests import (
     EStop,
     HeadsetCapture,
     HeadsetConfirm,
@@ -24,9 +23,9 @@ from app.runtime.messages import (
     HeadsetSetUp,
     Restart,
     SetDriving,
-    SetUpState,
     UseLeader,
 )
+from app.runtime.statuses import ArmStatus, SetUpState
 from app.ui import look
 from app.ui.action import PLACES, Intent, Place
 from app.ui.actions import ACTIONS

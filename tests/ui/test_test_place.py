@@ -12,9 +12,8 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from app.runtime.messages import (
+from app.runtime.requests import (
     Keep,
-    NeedCheck,
     Perturb,
     PolicyDrop,
     PolicyHold,
@@ -25,6 +24,7 @@ from app.runtime.messages import (
     ResetScene,
     SetInstruction,
 )
+from app.runtime.statuses import NeedCheck
 from app.session.rollouts import FAILURES
 from app.ui import look
 from app.ui.action import PLACES, Intent, Place
@@ -165,7 +165,7 @@ def test_a_takeover_shows_at_once_and_is_given_back(lab: Lab) -> None:
     lab.pass_s(0.05)
     bar = lab.place.run.bar
     assert bar.who.text() == "You", "before the station has said a word"
-    assert lab.window._border.property("tone") == "armed"
+    assert lab.window.centralWidget().property("tone") == "armed"
     lab.session.take_over()
     lab.place.run.driven.hands.let_go()
     lab.pass_s(0.1)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QSize
 
-from app.runtime.messages import GraspBaseline, PadReading, RezeroTouch, TouchStatus
+from app.runtime.requests import GraspBaseline, RezeroTouch
+from app.runtime.statuses import PadReading, TouchStatus
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id
 from app.ui.collect.pad_view import PadView, slip_colour

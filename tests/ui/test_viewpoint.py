@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ui.actions import VIEWS
 from app.ui.view3d.viewpoint import MAX_DISTANCE, MIN_DISTANCE, NEAR, PRESETS, Viewpoint
+from app.ui.view_actions import VIEWS
 
 SIZE = (1280.0, 800.0)
 small = st.floats(-0.5, 0.5)

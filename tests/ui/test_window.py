@@ -11,7 +11,8 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QLineEdit, QVBoxLayout
 from pytestqt.qtbot import QtBot
 
-from app.runtime.messages import Arm, Discard, EStop, Event, Keep, Pause, ResetScene, Start, Stop
+from app.runtime.requests import Arm, Discard, EStop, Keep, Pause, ResetScene, Start, Stop
+from app.runtime.statuses import Event
 from app.ui import look
 from app.ui.action import PLACES, Context, Intent, Place
 from app.ui.actions import ACTIONS
@@ -140,14 +141,16 @@ def test_after_a_stop_only_a_clear_lets_go(desk: Desk) -> None:
     desk.press(Key.Key_Return)
     assert desk.session.station is not None and desk.session.station.phase == "estop"
     desk.window.refresh()
-    assert not desk.window.banner.isVisible(), "in Collect the curtain over the view tells it"
+    assert not desk.window.attention.banner.isVisible(), (
+        "in Collect the curtain over the view tells it"
+    )
     desk.window.go("library")
     desk.window.refresh()
-    assert desk.window.banner.isVisible()
+    assert desk.window.attention.banner.isVisible()
     desk.press(Key.Key_E, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
     assert desk.session.station.phase == "holding"
     desk.window.refresh()
-    assert not desk.window.banner.isVisible()
+    assert not desk.window.attention.banner.isVisible()
 
 
 def test_hold_keys_begin_and_end(desk: Desk) -> None:
@@ -241,12 +244,12 @@ def test_a_dead_station_says_why_and_can_be_restarted(desk: Desk) -> None:
     desk.session.happen(Event(0, "fault", "The station ended: no room in /dev/shm"))
     desk.session.station = None
     desk.window.refresh()
-    assert desk.window.banner.isVisible()
-    assert "no room in /dev/shm" in desk.window.banner.what()
+    assert desk.window.attention.banner.isVisible()
+    assert "no room in /dev/shm" in desk.window.attention.banner.what()
     desk.press(Key.Key_Return)  # the next right thing is to start it again
     desk.window.refresh()
     assert desk.session.station is not None
-    assert not desk.window.banner.isVisible()
+    assert not desk.window.attention.banner.isVisible()
 
 
 def test_sounds_say_why_they_are_off(desk: Desk) -> None:

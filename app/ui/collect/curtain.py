@@ -8,7 +8,7 @@ from PyQt6.QtCore import QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from app.runtime.messages import StationStatus
+from app.runtime.statuses import StationStatus
 from app.ui import look
 from app.ui.action import Intent, key_caps
 from app.ui.actions import by_id

@@ -6,7 +6,7 @@ from PyQt6.QtCore import QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
-from app.runtime.messages import ArmStatus
+from app.runtime.statuses import ArmStatus
 from app.ui import look
 from app.ui.look import DARK, SIZES
 from devices.leader import Side

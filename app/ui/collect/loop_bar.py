@@ -6,7 +6,7 @@ from PyQt6.QtCore import QPointF, QRectF, QSize
 from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
-from app.runtime.messages import LoopBudget
+from app.runtime.statuses import LoopBudget
 from app.ui import look
 from app.ui.look import DARK
 

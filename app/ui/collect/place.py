@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.runtime.messages import RecorderStatus, StationStatus
+from app.runtime.statuses import RecorderStatus, StationStatus
 from app.ui.action import Context, Intent, UiState
 from app.ui.collect.camera_tile import CameraTile
 from app.ui.collect.loop_bar import LoopBar

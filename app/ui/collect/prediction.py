@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.runtime.messages import SLOTS, PolicyStatus
+from app.runtime.requests import SLOTS
+from app.runtime.statuses import PolicyStatus
 from app.ui.place import SessionPort
 from app.ui.view3d.paths import GhostPath
 from devices.clock import NS_PER_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from app.runtime.messages import RecorderStatus, StationStatus
+from app.runtime.statuses import RecorderStatus, StationStatus
 from app.ui import look
 from app.ui import state as states
 from app.ui.action import Intent, UiState, key_caps, take_runs, take_waits

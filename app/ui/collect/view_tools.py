@@ -8,8 +8,9 @@ from PyQt6.QtWidgets import QFrame, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app.ui import look
 from app.ui.action import Action, Intent, UiState
-from app.ui.actions import LAYERS, VIEWS, by_id, tooltip
+from app.ui.actions import by_id, tooltip
 from app.ui.look import DARK, SIZES
+from app.ui.view_actions import LAYERS, VIEWS
 from app.ui.widgets import Line, set_look
 
 _BUTTONS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.runtime.messages import ArmStatus
+from app.runtime.statuses import ArmStatus
 from app.ui.collect.hand_signs import words_of
 from app.ui.headset.picture import hand_colour
 from app.ui.headset.swatch import Swatch

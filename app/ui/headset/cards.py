@@ -7,7 +7,7 @@ import math
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
-from app.runtime.messages import HeadsetCalibration, HeadsetStatus, StreamOut
+from app.runtime.statuses import HeadsetCalibration, HeadsetStatus, StreamOut
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.headset.guide import calibration_words

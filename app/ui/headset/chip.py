@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from app.runtime.messages import HeadsetStatus
+from app.runtime.statuses import HeadsetStatus
 from app.ui.headset.guide import SILENT_MS, confirmed
 from app.ui.look import Tone
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from app.runtime.messages import HeadsetCalibration, HeadsetStatus, Poster, StationStatus
+from app.runtime.statuses import HeadsetCalibration, HeadsetStatus, Poster, StationStatus
 from app.ui.action import Intent
 from app.ui.look import Tone
 

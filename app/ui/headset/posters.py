@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from app.runtime.messages import Poster
+from app.runtime.statuses import Poster
 from app.ui import look
 from app.ui.action import Intent
 from app.ui.headset.guide import SILENT_MS

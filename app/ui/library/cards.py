@@ -65,10 +65,12 @@ class CardModel(QAbstractListModel):
 
     def show(self, cards: list[EpisodeCard]) -> None:
         """Show these; in place if they are the same episodes, so that the view does not jump."""
-        if [c.uid for c in cards] == [c.uid for c in self.cards]:
+        before = self.cards
+        if [c.uid for c in cards] == [c.uid for c in before]:
             self.cards = cards
-            if cards:
-                self.dataChanged.emit(self.index(0), self.index(len(cards) - 1))
+            for row, (old, new) in enumerate(zip(before, cards, strict=True)):
+                if old != new:
+                    self.dataChanged.emit(self.index(row), self.index(row))
             return
         self.beginResetModel()
         self.cards = cards

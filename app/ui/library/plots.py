@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import pyqtgraph as pg
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
@@ -65,26 +65,28 @@ class Plot(QWidget):
         box.scrubbed.connect(self.sought)
         self._line = pg.InfiniteLine(pen=pg.mkPen(DARK.text, width=1.2))
         item.addItem(self._line, ignoreBounds=True)
-        self._items: list[pg.PlotDataItem] = []
+        self._items: list[pg.PlotCurveItem] = []
         column.addWidget(self.view, 1)
 
-    def show_curves(self, made: Sequence[Curve], length_s: float) -> None:
+    def fill(self, made: Sequence[Curve], length_s: float) -> Iterator[None]:
+        """Show other curves, step by step: each takes some milliseconds."""
         item = self.view.getPlotItem()
-        while len(self._items) < len(made):  # making an item costs more than filling it
-            self._items.append(item.plot())
-        for number, line in enumerate(self._items):
-            if number < len(made):
-                curve = made[number]
-                colour, width = pen_of(curve)
-                line.setPen(pg.mkPen(colour, width=width))
-                line.setData(curve.seconds, curve.values)
-            else:
-                line.setData([], [])
+        for number, curve in enumerate(made):
+            if number == len(self._items):
+                self._items.append(pg.PlotCurveItem())
+                item.addItem(self._items[-1])
+            colour, width = pen_of(curve)
+            self._items[number].setPen(pg.mkPen(colour, width=width))
+            self._items[number].setData(curve.seconds, curve.values)
+            yield
+        for line in self._items[len(made) :]:
+            line.setData([], [])
         box = item.getViewBox()
         box.setLimits(xMin=0, xMax=max(length_s, 0.1), minXRange=0.2)
         item.setXRange(0, max(length_s, 0.1), padding=0)
         box.enableAutoRange(axis="y")
         self._line.setValue(0)
+        yield
 
     def show_cursor(self, seconds: float) -> None:
         self._line.setValue(seconds)
@@ -118,7 +120,7 @@ class Plots(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SIZES.gap)
         self._plots: dict[PlotName, Plot] = {}
-        self._waiting: deque[tuple[Plot, Sequence[Curve], float]] = deque()
+        self._filling: Iterator[None] = iter(())
         self._filler = QTimer(self)
         self._filler.timeout.connect(self._fill_next)
         for name, title in TITLES.items():
@@ -130,19 +132,17 @@ class Plots(QWidget):
             self._plots[name] = plot
 
     def show_episode(self, found: Mapping[PlotName, Sequence[Curve]], length_s: float) -> None:
-        """Show other curves: one plot a turn of the event loop, for each takes 10 ms or more."""
-        self._waiting.clear()
+        """Show other curves, one a turn of the event loop."""
         for name, plot in self._plots.items():
             plot.setVisible(name in found)
-            self._waiting.append((plot, found.get(name, ()), length_s))
+        self._filling = chain.from_iterable(
+            plot.fill(found.get(name, ()), length_s) for name, plot in self._plots.items()
+        )
         self._filler.start(0)
 
     def _fill_next(self) -> None:
-        if not self._waiting:
+        if next(self._filling, self) is self:
             self._filler.stop()
-            return
-        plot, curves, length_s = self._waiting.popleft()
-        plot.show_curves(curves, length_s)
 
     def close_down(self) -> None:
         """Have pyqtgraph let go of the menus that it makes for each plot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from app.runtime import priority
 from datasets.dataset import Dataset
 from datasets.library import Library
 from devices.errors import TeledeckError
@@ -46,6 +47,8 @@ class ThumbnailMaker:
             self._thread = None
 
     def _run(self) -> None:
+        priority.go_anywhere()
+        priority.be_nice(5)
         library: Library | None = None
         while True:
             with self._wake:

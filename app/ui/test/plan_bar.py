@@ -7,7 +7,7 @@ import random
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QStackedWidget, QWidget
 
-from app.runtime.messages import SLOTS
+from app.runtime.requests import SLOTS
 from app.session.rollouts import FAILURES, Attempt, plan
 from app.ui import look
 from app.ui.action import Intent, UiState

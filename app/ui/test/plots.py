@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
-from app.runtime.messages import SLOTS
+from app.runtime.requests import SLOTS
 from app.ui.collect.readings import Readings
 from app.ui.collect.trace import Trace
 from app.ui.collect.trace_plot import Line, TracePlot

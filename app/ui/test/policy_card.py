@@ -5,7 +5,8 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
-from app.runtime.messages import NeedCheck, PolicyStatus, Slot
+from app.runtime.requests import Slot
+from app.runtime.statuses import NeedCheck, PolicyStatus
 from app.ui import look
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id, tooltip

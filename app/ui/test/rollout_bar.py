@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
-from app.runtime.messages import StationStatus
+from app.runtime.statuses import StationStatus
 from app.session.rollouts import Rollouts
 from app.ui import look
 from app.ui.action import Intent, UiState, key_caps

@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-from app.runtime.messages import SLOTS
+from app.runtime.requests import SLOTS
 from app.session.rollouts import Rollouts
 from app.ui.action import UiState
 from app.ui.driven_view import DrivenView

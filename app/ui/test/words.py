@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from app.runtime.messages import SLOTS, NeedCheck, PolicyStatus, StationStatus
+from app.runtime.requests import SLOTS
+from app.runtime.statuses import NeedCheck, PolicyStatus, StationStatus
 from app.ui.look import Tone
 
 LETTERS = dict(zip(SLOTS, "AB", strict=True))

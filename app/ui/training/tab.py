@@ -106,7 +106,7 @@ class TrainTab(PlaceWidget):
         self.complaint.hide()
         row.addWidget(self.complaint)
         self.start = Button("Start the queue", icon="play", hint="Trains what waits, one by one")
-        self.start.clicked.connect(lambda: self._ask(lambda _: self.desk.start(), ""))
+        self.start.clicked.connect(lambda: self._ask(self.desk.start))
         row.addWidget(self.start)
         new = by_id("train.new")
         self.new = Button(new.title, kind="primary", icon=new.icon, hint=tooltip(new))
@@ -235,9 +235,11 @@ class TrainTab(PlaceWidget):
         if view is None:
             return
         if "resume" in view.can:
-            self._ask(view, self.desk.resume, f"{view.name} goes on")
+            self._ask(lambda: self.desk.resume(view.name), f"{view.name} goes on")
         elif "pause" in view.can:
-            self._ask(view, self.desk.pause, f"{view.name} pauses; the queue waits with it")
+            self._ask(
+                lambda: self.desk.pause(view.name), f"{view.name} pauses; the queue waits with it"
+            )
         else:
             self._refuse(view, "paused")
 
@@ -246,7 +248,8 @@ class TrainTab(PlaceWidget):
         if view is None:
             return
         if "cancel" in view.can:
-            self._ask(view, self.desk.cancel, f"{view.name} is cancelled; Go on takes it up again")
+            done = f"{view.name} is cancelled; Go on takes it up again"
+            self._ask(lambda: self.desk.cancel(view.name), done)
         else:
             self._refuse(view, "cancelled")
 
@@ -255,7 +258,8 @@ class TrainTab(PlaceWidget):
         if view is None:
             return
         if "again" in view.can:
-            self._ask(view, self.desk.again, f"{view.name} goes on from its last state")
+            done = f"{view.name} goes on from its last state"
+            self._ask(lambda: self.desk.again(view.name), done)
         else:
             self._refuse(view, "taken up again")
 
@@ -268,13 +272,14 @@ class TrainTab(PlaceWidget):
         word, _ = PHASE_WORDS[view.status.phase]
         self.said.emit(f"{view.name} cannot be {asked} now ({word.lower()})")
 
-    def _ask(self, view: TrainingView, ask: Callable[[str], object], done: str) -> None:
+    def _ask(self, ask: Callable[[], object], done: str = "") -> None:
         try:
-            ask(view.name)
+            ask()
         except (TeledeckError, OSError) as error:
             self.said.emit(str(error))
             return
-        self.said.emit(done)
+        if done:
+            self.said.emit(done)
         self._look(force=True)
 
 

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from PyQt6.QtGui import QOffscreenSurface, QOpenGLContext
 
+from app.runtime import priority
 from app.ui.view3d.painter3d import Painter3D
 from app.ui.view3d.quality import Governor, Quality, starting_quality
 from app.ui.view3d.shot import DrawingInfo, Frame, Shot, StageSource
 from devices.errors import DeviceError
 from devices.sim.render import is_software
-
-NICE = 6  # much more, and on a busy machine a picture takes seconds
 
 _PER_THREAD_CLOCK = 0b110  # CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED of Linux's clock ids
 
@@ -40,8 +39,10 @@ class DrawingThread(threading.Thread):
     """Draws the newest shot, again and again, in an OpenGL context of its own.
 
     MuJoCo and OpenGL run outside Python's lock, so the window stays at its own pace whatever a
-    picture costs. On a software renderer the thread and the rasteriser's workers are given less of
-    the machine: the robot comes first, then recorder, window and cameras, then this picture.
+    picture costs. On a software renderer the rasteriser's workers are given less of the machine:
+    the robot comes first, then recorder, window and cameras, then this picture. The thread itself
+    stays before the cameras: at times it holds Python's lock, and the window must not wait for
+    somebody who waits for a core.
 
     Args:
         surface: Made on the GUI thread, as Qt wants it; alive as long as the thread.
@@ -84,6 +85,7 @@ class DrawingThread(threading.Thread):
 
     # -------------------------------------------------------------------------- on the thread
     def run(self) -> None:
+        priority.go_anywhere()
         context = QOpenGLContext()
         try:
             if not context.create() or not context.makeCurrent(self._surface):
@@ -107,9 +109,9 @@ class DrawingThread(threading.Thread):
         software = is_software(name)
         if software:
             self._rasteriser = _rasteriser()
-            for thread in (threading.get_native_id(), *self._rasteriser):
+            for thread in self._rasteriser:
                 with contextlib.suppress(OSError):  # a thread may end while we look
-                    os.setpriority(os.PRIO_PROCESS, thread, NICE)
+                    os.setpriority(os.PRIO_PROCESS, thread, priority.RASTERISER)
         self._tell(renderer=name, software=software)
 
     def _work(self, context: QOpenGLContext) -> None:

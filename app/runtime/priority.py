@@ -1,0 +1,142 @@
+"""Who goes first on a busy machine: threads that must answer soon say so to Linux's scheduler.
+
+The order, by niceness where the program runs as root; without privileges those before 0 are equal:
+
+    -10  station
+     -7  headset
+     -6  touch
+     -5  recorder, event loop of the window
+      0  takes (what they write waits in rings), thread of the window's 3-D view
+      3  cameras
+      6  rasteriser of the 3-D view
+
+Policies and trainings place themselves behind, see `policy_process` and `app.train`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import threading
+from pathlib import Path
+from typing import Literal
+
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+_SCHED_OTHER = 0
+
+
+class _Attributes(ctypes.Structure):
+    """`struct sched_attr` of sched_setattr(2), first version."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("policy", ctypes.c_uint32),
+        ("flags", ctypes.c_uint64),
+        ("nice", ctypes.c_int32),
+        ("priority", ctypes.c_uint32),
+        ("runtime_ns", ctypes.c_uint64),
+        ("deadline_ns", ctypes.c_uint64),
+        ("period_ns", ctypes.c_uint64),
+    )
+
+
+STATION = -10
+HEADSET = -7
+TOUCH = -6
+RECORDER = -5
+WINDOW = -5
+CAMERAS = 3
+RASTERISER = 6  # much more, and on a busy machine a picture takes seconds
+
+_CORES = frozenset(os.sched_getaffinity(0))
+
+_SLICE_MS = 0.3
+"""Of a thread that goes first [ms]: it does little at a time, and others shall not make it wait."""
+
+
+def go_first(nice: int) -> bool:
+    """Put the calling thread, and threads it makes later, before others.
+
+    Args:
+        nice: Its niceness from now on; only root may lower it.
+
+    Returns:
+        Whether the niceness was allowed; if not, it stays as it is.
+    """
+    allowed = False
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        allowed = True
+    answer_soon(_SLICE_MS)
+    return allowed
+
+
+def keep_apart(place: Literal["robot", "window"]) -> None:
+    """On a machine of two cores, give the calling thread one of its own among the two that matter.
+
+    The station's loop is busy more than half of the time and comes first; where the event loop of
+    the window shares its core, it waits for whole ticks. All other threads go where there is room.
+    A thread inherits the core of its maker: whoever does heavy work calls `go_anywhere`.
+    """
+    if len(_CORES) == 2:
+        os.sched_setaffinity(threading.get_native_id(), {sorted(_CORES)[place == "window"]})
+
+
+def go_anywhere() -> None:
+    """Let the calling thread run on any core that this process was started with."""
+    os.sched_setaffinity(threading.get_native_id(), _CORES)
+
+
+def be_nice(by: int, *, batch: bool = False) -> None:
+    """Lower the priority of the calling thread by `by`; Linux counts niceness by thread.
+
+    Args:
+        by: Added to its niceness, as nice(2) does.
+        batch: Never interrupt others when it wakes (SCHED_BATCH, sched(7)).
+    """
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + by)
+    if batch:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(thread, os.SCHED_BATCH, os.sched_param(0))
+
+
+def be_nice_as_session(by: int) -> None:
+    """Lower the priority of this process by `by`, also before programs of other sessions.
+
+    Where Linux groups processes by session (autogroup, sched(7)), niceness only counts within one:
+    a program in a session of its own would get as much as the whole station. The group is left as
+    it is where the session is somebody else's, a shell's say.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(by)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(by))
+
+
+def answer_soon(slice_ms: float) -> bool:
+    """Let the calling thread run soon after it wakes, for short pieces of work. Anybody may.
+
+    It gets no more of the machine than before. Linux 6.12 and newer run a thread with a shorter
+    slice before one with a longer one; older ones ignore it.
+
+    Args:
+        slice_ms: The piece [ms], 0.1 to 100.
+
+    Returns:
+        Whether the system took it.
+    """
+    number = _SCHED_SETATTR.get(platform.machine())
+    if number is None:
+        return False
+    attributes = _Attributes(
+        size=ctypes.sizeof(_Attributes),
+        policy=_SCHED_OTHER,
+        nice=os.getpriority(os.PRIO_PROCESS, threading.get_native_id()),
+        runtime_ns=round(1e6 * slice_ms),
+    )
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.syscall(number, 0, ctypes.byref(attributes), 0) == 0)

@@ -1,0 +1,103 @@
+"""Who goes first: what threads say to Linux's scheduler, read back from the system."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.runtime import priority
+
+
+def in_a_thread(ask: Callable[[], object]) -> object:
+    """What `ask` gives in a thread of its own, so that this one stays as it is."""
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()))
+    thread.start()
+    thread.join()
+    return answers[0]
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def linux() -> tuple[int, ...]:
+    return tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+
+
+@pytest.mark.skipif(linux() < (6, 12), reason="slices of one's own came with Linux 6.12")
+def test_who_answers_soon_has_a_short_slice_and_keeps_its_niceness() -> None:
+    def ask() -> tuple[bool, str, bool]:
+        before = niceness()
+        taken = priority.answer_soon(0.4)
+        about = Path(f"/proc/self/task/{threading.get_native_id()}/sched").read_text()
+        slice_ns = next(line.split()[-1] for line in about.splitlines() if "se.slice" in line)
+        return taken, slice_ns, niceness() == before
+
+    assert in_a_thread(ask) == (True, "400000", True)
+
+
+def test_who_may_not_go_first_goes_on_as_it_is() -> None:
+    def ask() -> bool:
+        before = niceness()
+        allowed = priority.go_first(before - 3)
+        return niceness() == (before - 3 if allowed else before)
+
+    assert in_a_thread(ask)
+
+
+def test_being_nice_counts_for_one_thread() -> None:
+    before = niceness()
+
+    def ask() -> int:
+        priority.be_nice(2)
+        return niceness()
+
+    assert in_a_thread(ask) == min(19, before + 2)
+    assert niceness() == before
+
+
+def test_robot_and_window_have_a_core_each_and_all_others_have_both() -> None:
+    cores = os.sched_getaffinity(0)
+
+    def place(which: str) -> Callable[[], tuple[set[int], set[int]]]:
+        def ask() -> tuple[set[int], set[int]]:
+            priority.keep_apart(which)  # type: ignore[arg-type]
+            kept = os.sched_getaffinity(threading.get_native_id())
+            priority.go_anywhere()
+            return kept, os.sched_getaffinity(threading.get_native_id())
+
+        return ask
+
+    robot, free = in_a_thread(place("robot"))  # type: ignore[misc]
+    window, _ = in_a_thread(place("window"))  # type: ignore[misc]
+    assert free == cores == os.sched_getaffinity(0)
+    if len(cores) == 2:
+        assert len(robot) == len(window) == 1 and robot | window == cores
+    else:
+        assert robot == window == cores
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="no groups by session here")
+@pytest.mark.parametrize("own", [True, False])
+def test_a_session_of_its_own_steps_back_as_a_whole(own: bool) -> None:
+    code = (
+        "from app.runtime import priority; priority.be_nice_as_session(7);"
+        "print(open('/proc/self/autogroup').read())"
+    )
+    before = Path("/proc/self/autogroup").read_text().split()[-1]
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=own,
+    )
+    assert told.stdout.split()[-1] == ("7" if own else before)
