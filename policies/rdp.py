@@ -50,8 +50,8 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     relative_observation: Tool poses of the window are told from the newest one too, as in the
         paper, whose cameras tell where the tool is. False by default: without a camera nothing
         else would tell.
-    about: Key of the need that tells where the task's thing is seen, as a wrist camera would; places
-        are told from there, and with `relative` heights from the tool, see
+    about: Key of the need that tells where the task's thing is seen, as a wrist camera would;
+        places are told from there, and with `relative` heights from the tool, see
         `policies.blocks.frames`. "" for the world.
     posterior: What the slow path learns to draw: the mean of the encoder's posterior, or a sample
         of it as in the paper. The KL term is too small to make the spread of the posterior mean

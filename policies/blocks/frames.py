@@ -4,7 +4,7 @@ A pose row becomes nine numbers: x, y, z [m] and the first two columns of its ro
 (Zhou et al. 2019), which unlike a quaternion have no jump. Actions are absolute in the world, or
 told from a base: `T_base^-1 T`. What the base is:
 
-    relative            the tool where it was seen last (Reactive Diffusion Policy, relative actions)
+    relative            the tool where it was seen last (Reactive Diffusion Policy)
     about               the thing that the task is about, as an eye judges it: place and heading
     about and relative  place and heading of the thing, height of the tool
 

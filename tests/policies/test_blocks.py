@@ -245,7 +245,7 @@ def test_heights_are_told_from_the_tool_and_places_from_the_thing() -> None:
 
 
 def test_what_is_not_seen_is_named() -> None:
-    with pytest.raises(PolicyError, match="about 'cup'.*glance"):
+    with pytest.raises(PolicyError, match=r"about 'cup'.*glance"):
         prepared([POSE, GLANCE], SPACE, random_batch([POSE, GLANCE], SPACE), False, about="cup")
 
 
