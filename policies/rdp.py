@@ -32,7 +32,7 @@ from devices.errors import PolicyError
 from devices.leader import Side
 from devices.stream import FloatArray
 from policies.blocks.chunks import chunk_of, spread, weighted
-from policies.blocks.frames import absolute_actions, bases_of, prepared
+from policies.blocks.frames import absolute_actions, live_bases, prepared
 from policies.blocks.observation import ObservationEncoder, modes_of, rows_wide, touches_of
 from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
@@ -53,6 +53,9 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     relative_observation: Tool poses of the window are told from the newest one too, as in the
         paper, whose cameras tell where the tool is. False by default: without a camera nothing
         else would tell.
+    about: Key of the need that tells where the task's thing is seen, as a wrist camera would;
+        places are told from there, and with `relative` heights from the tool, see
+        `policies.blocks.frames`. "" for the world.
     posterior: What the slow path learns to draw: the mean of the encoder's posterior, or a sample
         of it as in the paper. The KL term is too small to make the spread of the posterior mean
         anything, so sampling only adds noise to the target.
@@ -73,6 +76,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     space: ActionSpace
     relative: bool = True
     relative_observation: bool = False
+    about: str = ""
     posterior: Literal["mean", "sample"] = "mean"
     token_channels: Annotated[int, Meta(ge=1)] = 8
     latent_channels: Annotated[int, Meta(ge=1)] = 16
@@ -228,7 +232,12 @@ class RDPPolicy(TrainablePolicy):
     @classmethod
     def prepare(cls, config: RDPConfig, batch: Batch) -> Batch:
         return prepared(
-            config.needs, config.space, batch, config.relative, config.relative_observation
+            config.needs,
+            config.space,
+            batch,
+            config.relative,
+            config.relative_observation,
+            config.about,
         )
 
     @classmethod
@@ -339,10 +348,8 @@ class RDPPolicy(TrainablePolicy):
         sure = spread(draws.cpu().numpy())
         actions: FloatArray = self.normaliser.denormalise("actions", draws).double().cpu().numpy()
         bases: dict[Side, FloatArray] = {}
-        if config.relative:
-            poses = prepared(config.needs, space, window_batch(window, config.needs), False)
-            found = bases_of(config.needs, space, poses)
-            bases = {side: base[0].double().numpy() for side, base in found.items()}
+        if config.relative or config.about:
+            bases = live_bases(config.needs, space, window, config.relative, config.about)
             actions = absolute_actions(actions, space, bases)
         plan = self.tokenizer.plan(latent[:1])  # (1, P)
         path = FastPath(self.tokenizer, plan[0], bases)
