@@ -2,7 +2,7 @@
 
 The order, by niceness where the program runs as root; without privileges those before 0 are equal:
 
-    -10  station
+    -10  station (before all, in real time, where there are two cores or more)
      -7  headset
      -6  touch
      -5  recorder, event loop of the window
@@ -86,6 +86,26 @@ def go_first(nice: int, *, alone: bool = False) -> bool:
             continue  # it has ended meanwhile
         answer_soon(_SLICE_MS, thread)
     return allowed
+
+
+def go_before_all() -> bool:
+    """Put the calling thread before all others, in real time, where that is allowed.
+
+    For the robot's loop alone: however high its niceness places it, it would wait for whole slices
+    of others. Root may, and who has a limit for real time. Threads that it makes begin at 0.
+
+    A loop that never rests leaves the others the other cores, and what Linux keeps for them of its
+    own (a twentieth); with a single core nobody goes before all.
+
+    Returns:
+        Whether it was allowed; if not, it stays as it is.
+    """
+    if len(_CORES) > 1:
+        with contextlib.suppress(PermissionError):
+            policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
+            return True
+    return False
 
 
 def keep_apart(place: Literal["robot", "window"]) -> None:

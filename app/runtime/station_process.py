@@ -60,6 +60,7 @@ def _work(child: Child) -> None:
     )
     station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
     priority.keep_apart("robot")
+    priority.go_before_all()
     # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
     gc.collect()
     gc.freeze()

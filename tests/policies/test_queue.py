@@ -77,7 +77,7 @@ def test_names_that_are_no_folder_names_are_refused(tmp_path: Path, plan: Plan) 
 
 
 def test_a_queue_whose_runner_is_killed_goes_on(tmp_path: Path, dataset: Dataset) -> None:
-    slow = plan_for(dataset, hold_out=0.0, steps=3000, save_every_s=0.3, judge_every=3000)
+    slow = plan_for(dataset, hold_out=0.0, steps=600, save_every_s=0.3, judge_every=600)
     desk = TrainingDesk(tmp_path / "runs")
     queue = desk.queue
     first, second = queue.add(slow), queue.add(plan_for(dataset, hold_out=0.0, steps=20))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.runtime import priority
+from app.runtime.spare_thread import SpareThread
 
 
 def in_a_thread(ask: Callable[[], object]) -> object:
@@ -121,3 +122,30 @@ def test_a_session_of_its_own_steps_back_as_a_whole(own: bool) -> None:
         start_new_session=own,
     )
     assert told.stdout.split()[-1] == ("7" if own else before)
+
+
+def test_what_goes_before_all_makes_threads_that_do_not() -> None:
+    def policy() -> int:
+        return os.sched_getscheduler(threading.get_native_id())
+
+    def ask() -> tuple[bool, bool, object]:
+        allowed = priority.go_before_all()
+        return allowed, policy() & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO, in_a_thread(policy)
+
+    allowed, real_time, later = in_a_thread(ask)  # type: ignore[misc]
+    assert (allowed or not real_time) and later == os.SCHED_OTHER
+
+
+def test_a_spare_thread_takes_its_place_before_it_has_work() -> None:
+    said: list[str] = []
+    placed = threading.Event()
+
+    def place() -> None:
+        said.append("placed")
+        placed.set()
+
+    spare = SpareThread("spare", place)
+    assert placed.wait(10.0)
+    spare.begin(lambda: said.append("worked"))
+    spare.join(10.0)
+    assert said == ["placed", "worked"]
