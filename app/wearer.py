@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -334,13 +335,16 @@ async def _wear(options: argparse.Namespace) -> None:
         done = asyncio.Event()
 
         def hear() -> None:
-            word = sys.stdin.readline().strip()
-            if word in ("", "quit"):
+            heard = os.read(sys.stdin.fileno(), 4096).decode()
+            if not heard:
                 done.set()
-            elif word in get_args(Word):
-                wearer.say(word)  # type: ignore[arg-type]
-            else:
-                _go_wrong(word, wearer, quest)
+            for word in heard.split():  # several may come at once
+                if word == "quit":
+                    done.set()
+                elif word in get_args(Word):
+                    wearer.say(word)  # type: ignore[arg-type]
+                else:
+                    _go_wrong(word, wearer, quest)
 
         loop = asyncio.get_running_loop()
         loop.add_reader(sys.stdin, hear)

@@ -21,7 +21,7 @@ from torch import Tensor
 from devices.errors import PolicyError
 from devices.stream import FloatArray
 from policies.blocks.chunks import chunk_of, spread, weighted
-from policies.blocks.frames import absolute_actions, bases_of, prepared
+from policies.blocks.frames import absolute_actions, live_bases, prepared
 from policies.blocks.observation import ObservationEncoder, modes_of, touches_of
 from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
@@ -35,6 +35,8 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     needs: The streams it looks at; all with span "window".
     space: What its actions mean.
     relative: Actions are told from the newest tool pose. The paper's are absolute.
+    about: Key of the need that tells where the task's thing is seen; places are told from there,
+        see `policies.blocks.frames`. "" for the world.
     widths: Channels of the U-Net's levels; the horizon must halve len(widths) - 1 times.
     kernel: Rows that a convolution sees.
     train_steps: Steps of noising.
@@ -48,6 +50,7 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     needs: tuple[StreamNeed, ...]
     space: ActionSpace
     relative: bool = False
+    about: str = ""
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 5
     train_steps: Annotated[int, Meta(ge=1)] = 100
@@ -88,7 +91,7 @@ class DiffusionPolicy(TrainablePolicy):
 
     @classmethod
     def prepare(cls, config: DiffusionConfig, batch: Batch) -> Batch:
-        return prepared(config.needs, config.space, batch, config.relative)
+        return prepared(config.needs, config.space, batch, config.relative, about=config.about)
 
     @classmethod
     def modes(cls, config: DiffusionConfig) -> Mapping[str, Modes]:
@@ -122,8 +125,7 @@ class DiffusionPolicy(TrainablePolicy):
         )  # (K, H, A), normalised
         sure = spread(draws.cpu().numpy())
         actions: FloatArray = self.normaliser.denormalise("actions", draws).double().cpu().numpy()
-        if config.relative:
-            bases = bases_of(config.needs, space, batch)
-            numbers = {side: base[0].double().cpu().numpy() for side, base in bases.items()}
-            actions = absolute_actions(actions, space, numbers)
+        if config.relative or config.about:
+            bases = live_bases(config.needs, space, window, config.relative, config.about)
+            actions = absolute_actions(actions, space, bases)
         return chunk_of(window, space, actions, sure)

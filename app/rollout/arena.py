@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,9 @@ BEFORE_S = 1.0
 
 AFTER_S = 2.0
 """A perturbation "after contact" strikes this long after the first touch [s]."""
+
+HELD_S = 0.06
+"""A force that lasts so long is one that presses, no blow [s]."""
 
 _STEPS = round(1000 / CONTROL_HZ)
 
@@ -110,7 +114,9 @@ class Outcome:
         progress: 0 ... 1 at the end.
         best: Largest progress on the way.
         sim_s, wall_s: How long it took [s].
-        peak_n: Largest force at a wrist [N].
+        peak_n: Largest force at a wrist [N]. A hard tool that knocks against something hard makes a
+            blow of a few milliseconds, over before any guard could answer.
+        held_n: Largest force at a wrist that lasted for `HELD_S` [N].
         contact_s: When a wrist first touched something [s], None for never.
         finished: Whether the driver came to its end in time.
         perturbed_s: When the perturbation struck [s], None for never.
@@ -124,6 +130,7 @@ class Outcome:
     sim_s: float
     wall_s: float
     peak_n: float
+    held_n: float
     contact_s: float | None
     finished: bool
     perturbed_s: float | None
@@ -203,6 +210,7 @@ class Arena:
         chain.hand_over()  # another driver of the same name may have counted its readings further
         driver.start(seed)
         began, ticks, peak, best, done_s = time.perf_counter(), 0, 0.0, 0.0, 0.0
+        held, lately = 0.0, deque[float](maxlen=round(HELD_S * CONTROL_HZ))
         contact_s: float | None = None
         perturbed_s: float | None = None
         interventions: dict[str, int] = {}
@@ -211,6 +219,9 @@ class Arena:
             observation = world.observation(clock.now_ns())
             force = max(float(np.linalg.norm(w[:3])) for w in observation.wrench.values())
             peak, best = max(peak, force), max(best, observation.progress)
+            lately.append(force)
+            if len(lately) == lately.maxlen:
+                held = max(held, min(lately))
             if contact_s is None and force > CONTACT_N:
                 contact_s = now_s
             if perturb is not None and perturbed_s is None and now_s >= _due(perturb, contact_s):
@@ -243,6 +254,7 @@ class Arena:
             sim_s=round(ticks / CONTROL_HZ, 3),
             wall_s=round(time.perf_counter() - began, 3),
             peak_n=round(peak, 2),
+            held_n=round(held, 2),
             contact_s=contact_s,
             finished=driver.finished,
             perturbed_s=perturbed_s,

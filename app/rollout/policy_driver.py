@@ -7,14 +7,18 @@ takes simulated time here: a chunk that took 60 ms to make is known 60 ms after 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from app.rollout.arena import Arena
+from app.rollout.touch import RolloutTouch
 from devices.clock import NS_PER_S
 from devices.errors import PolicyError, StreamError
+from devices.gelsight import basis
+from devices.gelsight.kinds import GELSIGHT_MINI
+from devices.gelsight.pca import Transform
 from devices.leader import SIDES, LeaderInput, Observation, Side
 from devices.stream import FloatArray, Sample, StreamSpec
 from policies.contract import ActionChunk, Policy
@@ -25,6 +29,9 @@ from policies.serving.leader import PolicyLeader
 from policies.serving.memory import MemoryStream
 from policies.serving.opening import Opened, open_policy
 from policies.serving.windows import LiveWindows
+
+FELT = ("pca", "reading", "markers", "deformation")
+"""What is told of a pad by the touch process of a station, and here by `RolloutTouch`."""
 
 PATIENCE_S = 1.0
 """How long a policy may wait for its first window at the start of a rollout [s]."""
@@ -142,6 +149,7 @@ class PolicyDriver:
         latency_ms: Simulated inference time [ms]; None: the processor time measured here. With a
             number, a rollout of a seed repeats exactly.
         opener: Opens what `path` names.
+        embedding: That of `P_pad/pca`; None for the one that Teledeck brings along.
 
     Attributes:
         name: Of the policy.
@@ -158,13 +166,21 @@ class PolicyDriver:
         arena: Arena,
         latency_ms: float | None = None,
         opener: Callable[[str], Opened] = open_policy,
+        embedding: Transform | None = None,
     ) -> None:
         opened = opener(str(path))
         self.name = opened.name
         self._arena = arena
         policy = opened.policy
-        _refuse(policy, arena)
         specs = {spec.name: spec for spec in arena.world.specs}
+        self._touch: RolloutTouch | None = None
+        if any(need.stream.rpartition("/")[2] in FELT for need in policy.needs):
+            # Only for those who ask: feeling takes longer than a step of the simulation.
+            self._touch = RolloutTouch(
+                arena.robot, arena.scene.force_band, embedding or basis.own(GELSIGHT_MINI)
+            )
+            specs |= {spec.name: spec for spec in self._touch.specs}
+        _refuse(policy, arena, specs)
         self._streams = {n.stream: MemoryStream(specs[n.stream]) for n in policy.needs}
         windows = LiveWindows(policy.needs, self._stream)
         self._source = SimulatedSource(policy, windows, arena.scene.instruction, latency_ms)
@@ -195,11 +211,14 @@ class PolicyDriver:
     def start(self, seed: int) -> None:
         for stream in self._streams.values():
             stream.clear()
+        if self._touch is not None:
+            self._touch.reset()
         self._source.begin(self._arena.clock.now_ns(), seed)
         self._leader.connect()
 
     def hear(self, samples: Sequence[Sample]) -> None:
-        for sample in samples:
+        felt = self._touch.feel(samples) if self._touch is not None else ()
+        for sample in (*samples, *felt):
             stream = self._streams.get(sample.stream)
             if stream is not None:
                 stream.publish(sample.t_ns, sample.data)
@@ -213,9 +232,8 @@ class PolicyDriver:
         return self._streams[name]
 
 
-def _refuse(policy: Policy, arena: Arena) -> None:
+def _refuse(policy: Policy, arena: Arena, specs: Mapping[str, StreamSpec]) -> None:
     """Raise PolicyError, naming what the arena does not have or tells in another way."""
-    specs: dict[str, StreamSpec] = {spec.name: spec for spec in arena.world.specs}
     rates = {name: spec.rate_hz for name, spec in specs.items()}
     sides = [side for side in SIDES if f"{side}_arm/q" in specs]
     found = checks.compare(policy.needs, specs, rates)
@@ -223,5 +241,5 @@ def _refuse(policy: Policy, arena: Arena) -> None:
     if bad := checks.refused(found):
         raise PolicyError(
             f"The policy does not fit scene '{arena.scene.name}': {bad}",
-            next_step="Cameras and marker streams are not simulated here; try it on the station",
+            next_step="Cameras are not simulated here; try it on the station",
         )

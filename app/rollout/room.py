@@ -114,6 +114,7 @@ class Room:
             score=outcome.progress,
             seconds=outcome.sim_s,
             peak_n=outcome.peak_n,
+            held_n=outcome.held_n,
             infer_ms=getattr(driver, "infer_ms", None),
             misses=getattr(driver, "misses", 0),
             interventions=sum(outcome.interventions.values()),

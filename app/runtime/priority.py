@@ -89,20 +89,22 @@ def go_first(nice: int, *, alone: bool = False) -> bool:
 
 
 def go_before_all() -> bool:
-    """Let the calling thread run as soon as it is ready, in real time (sched(7)), where that is
-    allowed; else it stays as it is.
+    """Put the calling thread before all others, in real time, where that is allowed.
 
     For the robot's loop alone: however high its niceness places it, it would wait for whole slices
-    of others. A loop that never rests leaves the others the other cores, and what Linux keeps for
-    them of its own (a twentieth); on a single core nobody goes before all. Threads that it makes
-    begin at niceness 0.
+    of others. Root may, and who has a limit for real time. Threads that it makes begin at 0.
+
+    A loop that never rests leaves the others the other cores, and what Linux keeps for them of its
+    own (a twentieth); with a single core nobody goes before all.
+
+    Returns:
+        Whether it was allowed; if not, it stays as it is.
     """
-    if len(_CORES) < 2:
-        return False
-    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
-        return True
+    if len(_CORES) > 1:
+        with contextlib.suppress(PermissionError):
+            policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
+            return True
     return False
 
 

@@ -194,7 +194,7 @@ class Recorder:
             scratch = self._scratch_take
             self._buffer = RolloutBuffer(dataset, scratch, self._clock, adopt=after_crash)
         self._open_file.write_bytes(encode(request))
-        self._say(f"Recording into {dataset.root}.")
+        self._say(f"Recording into {dataset.root.name}.")
         return Ok(self._text)
 
     @property

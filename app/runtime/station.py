@@ -379,6 +379,7 @@ class Station:
         """How things stand, for the screen."""
         last = self._last
         world, scene = self._world, self._world.scene
+        watching, drives = ("", False) if self._policies is None else self._policies.watching
         return StationStatus(
             t_ns=self._clock.now_ns(),
             phase="stopped" if self.stopping else self._chain.phase,
@@ -396,6 +397,8 @@ class Station:
             loop=self._meter.budget(),
             perturbations=tuple(scene.perturbations),
             force_band=scene.force_band,
+            watching=watching,
+            watched_drives=drives,
         )
 
     @property

@@ -66,6 +66,8 @@ class StationStatus(Message, frozen=True):
     perturbations: tuple[str, ...]
     simulated: bool = True
     force_band: tuple[float, float] | None = None
+    watching: str = ""  # folder whose new checkpoints are loaded, "" for none
+    watched_drives: bool = False  # and whether each drives as soon as it is ready
 
 
 TakeState = Literal["idle", "armed", "recording", "paused", "stopped", "failed"]

@@ -29,17 +29,17 @@ from app.runtime.station_file import Touch
 from app.runtime.statuses import Event, PadReading, StationStatus, TouchStatus
 from app.runtime.touch_cameras import gel_of, kind_of, sensor_opener
 from app.runtime.touch_source import InputRings, Seen, SensorWatcher
+from app.runtime.touch_streams import pad_rows, pad_specs
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError
-from devices.feel import MARKER_LIMITS, READING, FeelLimits, Gel
+from devices.feel import MARKER_LIMITS, FeelLimits, Gel
 from devices.feel_axes import AXES, AxesReading, fit_axes
 from devices.feel_hand import Felt, HandFeel, PadFeel
 from devices.gelsight import pca
 from devices.gelsight.kinds import GELSIGHT_MINI
 from devices.leader import Side
 from devices.ring import RingWriter
-from devices.stream import StreamSpec
 from devices.touch import MarkerModel
 
 _STATUS_NS = NS_PER_S // 10
@@ -78,28 +78,17 @@ class PadPort:
         self.embedding: np.ndarray | None = None
         self._times: deque[int] = deque(maxlen=256)
         self._transform = transform
-        markers = gel.count
-        shapes: dict[str, tuple[tuple[int, ...], str, str, str]] = {
-            "markers": ((markers, 2), "float32", "1", "picture"),
-            "deformation": ((markers, 3), "float32", "m", f"{pad}_pad"),
-            "reading": ((len(READING),), "float64", "mixed", f"{pad}_pad"),
+        self._rings = {
+            name: RingWriter(child.run.ring(spec.name), spec, ring_capacity(spec))
+            for name, spec in pad_specs(pad, gel.count, rate_hz, transform).items()
         }
-        if transform is not None:
-            shapes["pca"] = ((transform.components,), "float32", "1", "")
-        self._rings: dict[str, RingWriter] = {}
-        for name, (shape, dtype, unit, frame) in shapes.items():
-            spec = StreamSpec(f"{pad}_pad/{name}", shape, dtype, unit, frame, rate_hz, kind="touch")
-            self._rings[name] = RingWriter(child.run.ring(spec.name), spec, ring_capacity(spec))
 
-    def publish(self, felt: Felt, shown: np.ndarray, row: np.ndarray) -> None:
-        """One sample to all rings; what is drawn first."""
-        rings = self._rings
-        rings["deformation"].publish(felt.t_ns, shown)
-        rings["reading"].publish(felt.t_ns, row)
-        rings["markers"].publish(felt.t_ns, felt.offsets)
-        if self._transform is not None:
-            self.embedding = self._transform.embed(felt.offsets)
-            rings["pca"].publish(felt.t_ns, self.embedding)
+    def publish(self, felt: Felt, hand: HandFeel) -> None:
+        """One sample to all rings; `hand` has been updated with it."""
+        rows = pad_rows(self.pad, hand, felt, self._transform)
+        for name, row in rows.items():
+            self._rings[name].publish(felt.t_ns, row)
+        self.embedding = rows.get("pca")
         self._times.append(felt.t_ns)
 
     def rate_hz(self, now_ns: int) -> float:
@@ -271,7 +260,7 @@ class TouchProcess:
 
     def _publish(self, port: PadPort, hand: HandFeel, felt: Felt, gap: float, wrist: float) -> None:
         hand.update({port.pad: felt}, gap, wrist, self._band)
-        port.publish(felt, hand.shown(port.pad, felt), hand.row(port.pad, felt))
+        port.publish(felt, hand)
 
     def _of_hand(self, side: Side) -> tuple[float, float]:
         """Gap [m] and size of the force at the wrist [N]; NaN while nobody tells."""

@@ -1,10 +1,16 @@
-"""Poses as networks see them, and actions relative to the tool.
+"""Poses as networks see them, and where actions are told from.
 
 A pose row becomes nine numbers: x, y, z [m] and the first two columns of its rotation matrix
-(Zhou et al. 2019), which unlike a quaternion have no jump. A relative action is told in the tool's
-frame of the newest observation (Reactive Diffusion Policy, section on relative actions):
-`T_base^-1 T` where orientation is part of the action, a plain difference of positions [m, world]
-where it is not. The gap [m] stays absolute.
+(Zhou et al. 2019), which unlike a quaternion have no jump. Actions are absolute in the world, or
+told from a base: `T_base^-1 T`. What the base is:
+
+    relative            the tool where it was seen last (Reactive Diffusion Policy)
+    about               the thing that the task is about, as an eye judges it: place and heading
+    about and relative  place and heading of the thing, height of the tool
+
+A chunk that is told from the tool carries an error on; one about the thing goes back to the thing.
+Heights are what an eye judges badly, so there the tool is the better base. Where orientation is no
+part of the action, the tool as a base turns nothing. The gap [m] stays absolute.
 """
 
 from __future__ import annotations
@@ -18,7 +24,8 @@ from torch import Tensor
 from devices.errors import PolicyError
 from devices.leader import Side
 from devices.stream import FloatArray
-from policies.contract import ActionSpace, StreamNeed
+from policies.contract import ActionSpace, StreamNeed, Window
+from policies.trainable import window_batch
 
 POSE_WIDTH = 9
 
@@ -61,31 +68,100 @@ def prepared(
     batch: Mapping[str, Tensor],
     relative: bool,
     relative_observation: bool = False,
+    about: str = "",
 ) -> dict[str, Tensor]:
     """What every policy here does to a batch before it is normalised; the batch stays as it is.
 
-    Poses become features of nine numbers. With `relative` the actions (if the batch has them) are
-    told from the newest tool pose, with `relative_observation` the tool poses of the window too.
+    Poses become features of nine numbers. The actions (if the batch has them) are told from their
+    base. With `relative_observation` the tool poses of the window are told from the newest one,
+    with `about` from the thing, and the thing's own pose is left out: where it stands in the room
+    tells demonstrations apart, and nothing about what to do.
+
+    Args:
+        about: Key of a need whose rows begin with a pose (7,); "" for none.
+
+    Raises:
+        PolicyError: When a need that this takes is not there.
     """
     done = dict(batch)
     for need in needs:
         if need.span == "window" and is_pose(need):
             done[need.key] = pose_features(batch[need.key])
-    bases = bases_of(needs, space, done) if relative or relative_observation else {}
-    if relative and "actions" in batch:
+    if "actions" in batch and (relative or about):
+        bases = bases_of(needs, space, done, relative, about)
         done["actions"] = relative_actions(batch["actions"], space, bases)
-    if relative_observation:
+    if relative_observation or about:
+        bases = bases_of(
+            needs, space, done, relative_observation, "" if relative_observation else about
+        )
         for side in space.sides:
             key = tool_need(needs, side).key
             done[key] = _pose_from(done[key], bases[side], space.rotation)
+    if about:
+        still = torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], dtype=batch[about].dtype)
+        rows = batch[about]
+        done[about] = torch.cat(
+            [still.to(rows.device).expand(*rows.shape[:-1], 7), rows[..., 7:]], dim=-1
+        )
     return done
 
 
 def bases_of(
-    needs: Sequence[StreamNeed], space: ActionSpace, batch: Mapping[str, Tensor]
+    needs: Sequence[StreamNeed],
+    space: ActionSpace,
+    batch: Mapping[str, Tensor],
+    relative: bool = True,
+    about: str = "",
 ) -> dict[Side, Tensor]:
-    """By side: the newest tool pose of a window batch whose poses are features, (B, 9)."""
-    return {side: batch[tool_need(needs, side).key][:, -1] for side in space.sides}
+    """By side: the base that actions are told from, as pose features (B, 9).
+
+    Args:
+        batch: A window batch. Its tool poses are features told in the world, the need `about` is
+            raw.
+        relative, about: See the module; at least one of them.
+    """
+    found = {}
+    for side in space.sides:
+        base = seen_base(needs, batch, about) if about else None
+        if relative:
+            tool = batch[tool_need(needs, side).key][:, -1]
+            if base is not None:
+                base = torch.cat([base[:, :2], tool[:, 2:3], base[:, 3:]], dim=-1)
+            else:
+                base = tool if space.rotation else torch.cat([tool[:, :3], _upright(tool)], dim=-1)
+        assert base is not None
+        found[side] = base
+    return found
+
+
+def live_bases(
+    needs: Sequence[StreamNeed],
+    space: ActionSpace,
+    window: Window,
+    relative: bool,
+    about: str = "",
+) -> dict[Side, FloatArray]:
+    """`bases_of` of a live window, for `absolute_actions`: (9,) a side."""
+    batch = window_batch(window, needs)
+    raw = {n.key: pose_features(batch[n.key]) for n in needs if n.key in batch and is_pose(n)}
+    found = bases_of(needs, space, {**batch, **raw}, relative, about)
+    return {side: base[0].double().numpy() for side, base in found.items()}
+
+
+def seen_base(needs: Sequence[StreamNeed], batch: Mapping[str, Tensor], about: str) -> Tensor:
+    """The pose with which the newest row of the need `about` begins, as features (B, 9).
+
+    Raises:
+        PolicyError: When there is no such need, or its rows begin with no pose.
+    """
+    keys = [n.key for n in needs if n.span == "window" and len(n.shape) == 1 and n.shape[0] >= 7]
+    if about not in keys:
+        raise PolicyError(
+            f"Actions cannot be told about '{about}'",
+            allowed=keys,
+            next_step="Name the key of a need whose rows begin with a pose, such as 'glance'",
+        )
+    return pose_features(batch[about][:, -1, :7])
 
 
 def relative_actions(actions: Tensor, space: ActionSpace, bases: Mapping[Side, Tensor]) -> Tensor:
@@ -106,26 +182,30 @@ def absolute_actions(
     """
     done = np.array(actions, dtype=np.float64)
     for side in space.sides:
-        columns = space.side_columns(side)
-        base = bases[side]
-        if space.rotation:
-            turn = _rotation(base)  # (3, 3), R_world_base
-            for part in range(3):  # position, first column, second column
-                rows = slice(columns.start + 3 * part, columns.start + 3 * part + 3)
-                done[..., rows] = actions[..., rows] @ turn.T
-        done[..., columns.start : columns.start + 3] += base[:3]
+        start = space.side_columns(side).start
+        turn = _rotation(bases[side])  # (3, 3), R_world_base
+        for part in range(3 if space.rotation else 1):  # position, first column, second column
+            rows = slice(start + 3 * part, start + 3 * part + 3)
+            done[..., rows] = actions[..., rows] @ turn.T
+        done[..., start : start + 3] += bases[side][:3]
     return done
 
 
 def _pose_from(pose: Tensor, base: Tensor, rotation: bool) -> Tensor:
-    """`T_base^-1 T` of (B, n, 3 or 9) from (B, 9); without `rotation` positions are subtracted."""
-    offset = pose[..., :3] - base[:, None, :3]
-    if not rotation:
-        return torch.cat([offset, pose[..., 3:]], dim=-1)
+    """`T_base^-1 T` of (B, n, 3 or 9) from (B, 9); without `rotation` only the position is told so
+    and orientation stays the world's."""
     first, second = base[:, 3:6], base[:, 6:9]
     turn = torch.stack([first, second, torch.linalg.cross(first, second)], dim=-1)  # R_world_base
-    parts = [offset, *pose[..., 3:].split(3, dim=-1)]
-    return torch.cat([part @ turn for part in parts], dim=-1)  # row vectors: R^T v
+    parts = list(pose.split(3, dim=-1))
+    parts[0] = parts[0] - base[:, None, :3]
+    for index in range(len(parts) if rotation else 1):
+        parts[index] = parts[index] @ turn  # row vectors: R^T v
+    return torch.cat(parts, dim=-1)
+
+
+def _upright(like: Tensor) -> Tensor:
+    """The columns of no rotation, (B, 6)."""
+    return torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]).to(like).expand(len(like), 6)
 
 
 def _rotation(features: FloatArray) -> FloatArray:

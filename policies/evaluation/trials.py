@@ -34,7 +34,9 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         score: Partial success, 0 ... 1.
         tags: Kinds of failure, with the moment [s] in the rollout or None.
         seconds: Length of the rollout [s].
-        peak_n: Largest force at a wrist [N]; NaN if nobody measured it.
+        peak_n: Largest force at a wrist [N], blows of a few milliseconds included; NaN if nobody
+            measured it.
+        held_n: Largest force at a wrist that lasted [N], None if nobody measured it.
         infer_ms: Median inference time [ms]; NaN for none.
         misses: Ticks that wanted an action and had none.
         interventions: Ticks at which the guard did not let something through.
@@ -55,6 +57,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tags: tuple[tuple[str, float | None], ...] = ()
     seconds: float = 0.0
     peak_n: float | None = None
+    held_n: float | None = None
     infer_ms: float | None = None
     misses: int = 0
     interventions: int = 0

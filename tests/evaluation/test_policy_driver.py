@@ -48,6 +48,18 @@ class Lowering:
         return np.asarray(chunk.actions[min(len(latest.values["touch"]), 16) - 1])
 
 
+class Pressing(Lowering):
+    """Wants to go 0.4 m straight down at 0.1 m/s, whatever is in the way."""
+
+    def act(self, window: Window) -> ActionChunk:
+        self.seen.append(window)
+        passed_s = (window.t_ns - self.seen[0].t_ns) * 1e-9
+        at_s = passed_s + np.arange(self.space.horizon)[:, None] / self.space.rate_hz
+        start = np.append(self.seen[0].values["pose"][-1, :3], 0.03)
+        actions = start - np.minimum(0.1 * at_s, 0.4) * np.array([0.0, 0.0, 1.0, 0.0])
+        return ActionChunk(window.t_ns, self.space.rate_hz, actions, window.t_ns)
+
+
 @pytest.fixture(scope="module")
 def arena() -> Arena:
     return Arena("drawer")
@@ -135,3 +147,46 @@ def test_what_the_arena_does_not_have_is_named(arena: Arena, need: StreamNeed, n
     policy.needs = (need,)
     with pytest.raises(PolicyError, match=names):
         driver(arena, policy)
+
+
+def test_what_the_touch_process_tells_is_told_in_an_arena_too(arena: Arena) -> None:
+    policy = Lowering()
+    names = ("pca", "deformation", "markers")
+    shapes = ((15,), (63, 3), (63, 2))
+    policy.needs = (
+        POSE,
+        *(
+            StreamNeed(stream=f"right_inner_pad/{name}", key=name, shape=shape)
+            for name, shape in zip(names, shapes, strict=True)
+        ),
+    )
+    one = driver(arena, policy)
+    arena.run(one, 5, limit_s=0.6)
+    assert one.misses == 0 and len(policy.seen) >= 2
+    for name, shape in zip(names, shapes, strict=True):
+        rows = policy.seen[-1].values[name]
+        assert rows.shape[1:] == shape and np.isfinite(rows).all()
+
+
+def test_a_reading_is_felt_but_not_while_a_part_of_it_cannot_be_told(arena: Arena) -> None:
+    """The drawer asks for no force, so its band is NaN: refused as on the station, by window."""
+    policy = Lowering()
+    policy.needs = (POSE, StreamNeed(stream="right_inner_pad/reading", key="felt", shape=(8,)))
+    one = driver(arena, policy)
+    arena.run(one, 5, limit_s=1.2)
+    assert not policy.seen and "right_inner_pad/reading" in one.holds["right"]
+    assert "not finite" in one.holds["right"]
+
+
+def test_the_guard_of_an_arena_feels_what_the_robot_feels(arena: Arena) -> None:
+    """A policy that wants to be deep in the table is let no deeper than the limit of force; it is
+    told apart from a blow."""
+    one = driver(arena, Pressing())
+    free = arena.run(one, 5, limit_s=0.3)
+    pressed = arena.run(one, 5, limit_s=5.0)
+    limit = arena.robot.limits["right"].tool_force_max
+    assert free.held_n <= free.peak_n and "force" not in free.interventions
+    assert pressed.interventions["force"] > 0
+    # When it bumps into the drawer the force is above the limit for a moment; it does not stay so.
+    assert 0.5 * limit < pressed.held_n <= 1.1 * limit
+    assert pressed.held_n < pressed.peak_n

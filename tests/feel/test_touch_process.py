@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.rollout.touch import RolloutTouch
 from app.runtime.child import Child
 from app.runtime.requests import GraspBaseline, Ok, Refused, Reply, Request, RezeroTouch, Shutdown
 from app.runtime.rundir import RunDir
@@ -18,9 +19,11 @@ from app.runtime.touch_pads import TouchProcess, gels_of
 from devices.clock import FakeClock
 from devices.errors import ConfigError
 from devices.feel_axes import press
+from devices.gelsight import basis
+from devices.gelsight.kinds import GELSIGHT_MINI
 from devices.ring import RingReader, RingWriter
 from devices.robots.openarm import OpenArmV2
-from devices.stream import StreamSpec
+from devices.stream import Sample, StreamSpec
 from devices.touch import NORMAL
 
 ROBOT = OpenArmV2()
@@ -265,3 +268,30 @@ def test_pictures_tell_what_the_field_says(rig: Rig) -> None:
     ):
         times = set(raw.drain().t_ns.tolist())
         assert set(seen.drain().t_ns.tolist()[-3:]) <= times, "pictures have the field's time"
+
+
+def test_a_rollout_is_told_what_the_process_tells(rig: Rig) -> None:
+    """The same fields, gaps and forces; bit by bit, grasp baseline and band included."""
+    rig.start(pca=str(basis.path_of(GELSIGHT_MINI)))
+    told = RolloutTouch(ROBOT, None, basis.own(GELSIGHT_MINI))
+    found: dict[str, list[np.ndarray]] = {spec.name: [] for spec in told.specs}
+    rng = np.random.default_rng(1)
+    gel = gels_of(ROBOT, {})["left_inner"]
+    for number in range(60):
+        field = grasp(8.0) + (press(gel, rng).astype(np.float32) if number > 40 else 0.0)
+        rig.feel(field)
+        moment = {"tactile": field, "gap": np.array([0.024]), "wrench": np.array([0, 0, 4.0])}
+        samples = [
+            Sample(name, number, rig.clock.now_ns(), moment[name.rpartition("/")[2]])
+            for name in rig.rings
+        ]
+        for sample in told.feel(samples):
+            found[sample.stream].append(sample.data)
+            assert sample.t_ns == rig.clock.now_ns() and sample.seq == number
+    for name, rows in found.items():
+        with rig.reader(name) as reader:
+            there = reader.drain().data
+        np.testing.assert_array_equal(np.stack(rows)[-len(there) :], there, err_msg=name)
+    assert len(there) >= 50
+    told.reset()
+    assert told.feel([]) == []

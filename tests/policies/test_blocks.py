@@ -13,6 +13,7 @@ from policies.blocks.chunks import spread, weighted
 from policies.blocks.frames import (
     absolute_actions,
     bases_of,
+    live_bases,
     pose_features,
     prepared,
     relative_actions,
@@ -21,7 +22,7 @@ from policies.blocks.observation import ObservationEncoder
 from policies.blocks.schedule import Schedule, draw
 from policies.blocks.unet import UNet1d
 from policies.blocks.vision import ImageEncoder
-from policies.contract import ActionSpace
+from policies.contract import ActionSpace, StreamNeed, Window
 from tests.policies.toys import LEFT_POSE, POSE, SPACE, TURNING, poses, random_batch
 
 seeds = st.integers(0, 2**32 - 1)
@@ -175,6 +176,77 @@ def test_relative_observations_end_at_the_origin() -> None:
     for need in needs:
         here = torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 1, 0])
         assert torch.allclose(told[need.key][:, -1], here.expand(6, 9), atol=1e-5)
+
+
+GLANCE = StreamNeed(stream="scene/glance", key="glance", shape=(9,), unit="mixed", steps=1)
+
+
+def seen(batch: dict[str, torch.Tensor], shift: Pose, yaw: float) -> dict[str, torch.Tensor]:
+    """A batch in which the thing stands where `shift` and a heading [rad] say."""
+    turn = np.array([np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
+    told = dict(batch)
+    told["glance"] = batch["glance"].clone()
+    told["glance"][..., :7] = torch.tensor(np.concatenate([shift.position, turn]))
+    return told
+
+
+@settings(deadline=None)
+@given(seed=seeds, rotation=st.booleans(), relative=st.booleans())
+def test_actions_about_a_thing_come_back(seed: int, rotation: bool, relative: bool) -> None:
+    space = ActionSpace(sides=("left", "right"), rotation=rotation, horizon=8)
+    needs = [LEFT_POSE, POSE, GLANCE]
+    chance = np.random.default_rng(seed)
+    batch = seen(
+        random_batch(needs, space, seed=seed),
+        Pose.from_array(poses(chance, (1,))[0]),
+        chance.uniform(-3, 3),
+    )
+    told = prepared(needs, space, batch, relative=relative, about="glance")
+    for row in range(len(batch["actions"])):
+        window = Window(0, {n.key: batch[n.key][row].numpy() for n in needs}, {}, "")
+        bases = live_bases(needs, space, window, relative, "glance")
+        back = absolute_actions(told["actions"][row].numpy(), space, bases)
+        assert back == pytest.approx(batch["actions"][row].numpy(), abs=1e-5)
+
+
+@settings(deadline=None)
+@given(seed=seeds, relative=st.booleans())
+def test_a_scene_moved_as_a_whole_is_told_alike(seed: int, relative: bool) -> None:
+    """Thing, tool and actions carried and turned about the vertical together."""
+    space = ActionSpace(sides=("right",), rotation=True, horizon=8)
+    needs, chance = [POSE, GLANCE], np.random.default_rng(seed)
+    here = seen(random_batch(needs, space, seed=seed), Pose(np.zeros(3), np.eye(4)[0]), 0.0)
+    yaw, offset = chance.uniform(-3, 3), chance.uniform(-1, 1, 3)
+    move = Pose(offset, np.array([np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]))
+    turn = torch.tensor(matrix_from_quat(move.quat), dtype=torch.float32)
+    there = seen(here, move, yaw)
+    there["pose"] = torch.tensor(
+        np.array(
+            [[(move @ Pose.from_array(row)).to_array() for row in rows] for rows in here["pose"]]
+        ),
+        dtype=torch.float32,
+    )
+    parts = [here["actions"][..., 3 * i : 3 * i + 3] @ turn.T for i in range(3)]
+    parts[0] = parts[0] + torch.tensor(offset, dtype=torch.float32)
+    there["actions"] = torch.cat([*parts, here["actions"][..., 9:]], dim=-1)
+    first = prepared(needs, space, here, relative=relative, about="glance")
+    second = prepared(needs, space, there, relative=relative, about="glance")
+    for key in ("pose", "glance", "actions"):
+        assert torch.allclose(first[key], second[key], atol=1e-4), key
+
+
+def test_heights_are_told_from_the_tool_and_places_from_the_thing() -> None:
+    needs = [POSE, GLANCE]
+    batch = seen(random_batch(needs, SPACE), Pose(np.array([0.4, 0.1, 0.5]), np.eye(4)[0]), 0.0)
+    told = prepared(needs, SPACE, batch, relative=True, about="glance")["actions"][..., :3]
+    offset = batch["actions"][..., :3] - told
+    assert torch.allclose(offset[..., :2], torch.tensor([0.4, 0.1]), atol=1e-5)
+    assert torch.allclose(offset[..., 2], batch["pose"][:, -1:, 2], atol=1e-5)
+
+
+def test_what_is_not_seen_is_named() -> None:
+    with pytest.raises(PolicyError, match=r"about 'cup'.*glance"):
+        prepared([POSE, GLANCE], SPACE, random_batch([POSE, GLANCE], SPACE), False, about="cup")
 
 
 # ---------------------------------------------------------------------------------------- chunks
