@@ -10,6 +10,7 @@ fields (the rows say so); its work then stands in for what touch would cost.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,7 @@ import numpy as np
 import psutil
 
 from app.launch import Run
+from app.runtime import priority
 from app.runtime.requests import (
     Arm,
     HeadsetConfirm,
@@ -126,6 +128,10 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
     ask(HeadsetListen(True, 0))
     watch(0.5)
     room = Room()
+    # A real headset is a machine of its own: the simulated one must not wait for this one's cores,
+    # nor for the thread that looks at the run.
+    priority.go_first(priority.HEADSET)
+    sys.setswitchinterval(0.0003)
     with Quest(room, run.session.headset.port, base) as quest:
         watch(1.0)
         ask(HeadsetConfirm("127.0.0.1"))
@@ -174,7 +180,10 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
             f"both arms clutched in {100 * clutched / max(1, round(seconds)):.0f} % of the looks",
         )
         note = "deformation by a stand-in thread" if stand_in else "with the touch process"
-        rows.append(Row("tactile sample -> datagram p99", float(np.max(touch_p99)), "ms", note))
+        told = "of the newest 2048 samples, median of all looks", "of them, at the worst look"
+        for value, which in zip((np.median(touch_p99), np.max(touch_p99)), told, strict=True):
+            row = Row("tactile sample -> datagram p99", float(value), "ms", f"{which}; {note}")
+            rows.append(row)
         rows += _jitter({name: [t for t, _ in heard] for name, heard in quest.heard.items()})
         rows += _processor(before, passed_s)
         rows += _contacts(run, quest, room, watch)
