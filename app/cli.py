@@ -169,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         **_style("Write the pictures that README and docs show."),
     )
     shots.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
+    shots.add_argument("--only", choices=["headset"], default="", help="these pictures alone")
     shots.set_defaults(command=_screenshots)
     return parser
 
@@ -450,7 +451,7 @@ def _fake_quest(options: argparse.Namespace) -> int:
 def _screenshots(options: argparse.Namespace) -> int:
     from app.screenshots import take_screenshots
 
-    return take_screenshots(options.out)
+    return take_screenshots(options.out, options.only)
 
 
 def _station(options: argparse.Namespace) -> StationFile:

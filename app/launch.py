@@ -135,25 +135,35 @@ class Run:
         self._supervisor.close()
 
 
-def open_window(station: StationFile, dataset: Path, *, screenshots: Path | None = None) -> int:
+def open_window(
+    station: StationFile,
+    dataset: Path | None,
+    *,
+    screenshots: Path | None = None,
+    only: str = "",
+    headset: Mapping[str, Any] | None = None,
+) -> int:
     """Start a station and the window on it; return when the window is closed.
 
     Args:
         station: The station.
-        dataset: Where takes go, and what the Library shows.
+        dataset: Where takes go, and what the Library shows; None for none yet.
         screenshots: Write the pictures of the docs there and close, instead of waiting for a user.
+        only: Which pictures, "" for all.
+        headset: As for `children`.
 
     Returns:
         Exit status of the window; 1 if it crashed.
     """
     options = {
         "station": msgspec.to_builtins(station),
-        "dataset": str(dataset),
+        "dataset": None if dataset is None else str(dataset),
         "screenshots": None if screenshots is None else str(screenshots.absolute()),
+        "only": only,
     }
     window = ChildSpec("window", "app.ui.app", options, essential=True, answers=False)
     run = RunDir.create()
-    with Supervisor(run, (window, *children(station))) as supervisor:
+    with Supervisor(run, (window, *children(station, headset))) as supervisor:
         supervisor.start()
         supervisor.serve()
         crashed = [crash for crash in supervisor.crashes if crash.child == "window"]

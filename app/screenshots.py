@@ -2,59 +2,80 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from app import home
+from app.fast_collect import fast_collect
 from app.headless import collect
 from app.launch import open_window
 from app.runtime.station_file import StationFile
+from app.train import make_plan, work_through
 from app.virtual_display import virtual_display
+from policies.training_queue import TrainingQueue
 
 SCENE = "wipe"
 TAKES = 3
+LEARNT_FROM = 10
+"""Takes that the policies of the pictures have seen: enough to drive, not to be good."""
+TRAINED = (("rdp", "glance-reactive", 1500), ("diffusion", "glance", 400))
+"""Trainings that are done: policy, needs, updates."""
+TO_TRAIN = (("bc", "glance-touch", 20_000), ("diffusion", "glance-touch", 2000))
+"""Those that train and wait in the picture."""
 
 
-def take_screenshots(out: Path) -> int:
-    """Record a few scripted takes, drive the window through every place, write PNGs.
+def take_screenshots(out: Path, only: str = "") -> int:
+    """Record scripted takes, train on them, drive the window through every place, write PNGs.
 
     Args:
         out: Folder for the pictures; made if missing.
+        only: "headset" for the pictures of its page alone, which need no takes; "" for all.
 
     Returns:
         Exit status of the window.
     """
+    out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="teledeck-pictures-") as folder:
-        dataset = Path(folder) / "demonstrations"
-        for scene in (SCENE, "drawer"):
-            collect(StationFile(scene=scene), dataset, takes=TAKES)
-        _small_policy(dataset.with_name("checkpoint"))
+    with tempfile.TemporaryDirectory(prefix="teledeck-pictures-") as folder, _as_home(folder):
+        dataset = home.default_dataset()
+        if not only:
+            _prepare(dataset)
         with virtual_display():
-            return open_window(StationFile(scene=SCENE), dataset, screenshots=out)
+            # No set-up of a headset that somebody made here before: the pictures lead through one.
+            headset = {"folder": str(Path(folder) / "headsets")}
+            shown = None if only else dataset  # without takes there is nothing of it to show
+            return open_window(
+                StationFile(scene=SCENE), shown, screenshots=out, only=only, headset=headset
+            )
 
 
-def _small_policy(place: Path) -> None:
-    """A real checkpoint that has learnt nothing but where the middle of its workspace is: enough
-    to see a policy drive in the pictures."""
-    import torch
+def _prepare(dataset: Path) -> None:
+    """Takes for the Library, trained policies for Test, and trainings that still wait."""
+    learnt = dataset.with_name("wipe-demonstrations")
+    fast_collect(StationFile(scene=SCENE), learnt, takes=LEARNT_FROM)
+    queue = TrainingQueue(home.trainings())
+    for name, needs, steps in TRAINED:
+        queue.add(make_plan(learnt, name, needs, steps=steps, batch=32))
+    work_through(queue.root)
+    for name, needs, steps in TO_TRAIN:
+        queue.add(make_plan(learnt, name, needs, steps=steps, batch=32))
+    for scene in (SCENE, "drawer"):
+        collect(StationFile(scene=scene), dataset, takes=TAKES)
 
-    from policies import checkpoint
-    from policies.bc import BcConfig, BehaviourCloning
-    from policies.contract import ActionSpace, StreamNeed
-    from policies.normaliser import Normaliser
 
-    torch.manual_seed(0)
-    tool = StreamNeed(
-        stream="right_arm/T_world_tool", key="tool", shape=(7,), unit="m,wxyz", frame="world"
-    )
-    space = ActionSpace(sides=("right",), rate_hz=24.0, horizon=24)
-    low = torch.tensor([0.25, -0.25, 0.3, 0.02])
-    batch = {
-        "tool": torch.rand(200, tool.steps, 7) * 2 - 1,
-        "actions": low + 0.1 * torch.rand(200, space.horizon, 4),
-        "mask": torch.ones(200, space.horizon, dtype=torch.bool),
-        "weight": torch.ones(200),
-    }
-    config = BcConfig(needs=(tool,), space=space, width=32, layers=1)
-    normaliser = Normaliser.fit([batch], BehaviourCloning.modes(config))
-    checkpoint.save(place, BehaviourCloning(config, normaliser))
+@contextlib.contextmanager
+def _as_home(folder: str) -> Iterator[None]:
+    """A user who has just begun: nothing of the real one is read, changed or in a picture."""
+    names = ("TELEDECK_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME")
+    before = {name: os.environ.pop(name, None) for name in names}
+    os.environ["HOME"] = folder
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -139,6 +139,8 @@ class ActionChunk:
         samples: Other draws for the same window (K, H, A), to show what else it thought of; None
             if it drew only one.
         uncertainty: 0 sure ... 1 lost, None where the policy offers none.
+        expects: By stream: what the policy expects to measure while the chunk is followed, a row
+            for each action, (H, *shape) in the stream's unit; empty where it offers nothing.
         carry: What `react` needs of this chunk (a latent, a base pose); private to the policy,
             never leaves its process.
     """
@@ -149,6 +151,7 @@ class ActionChunk:
     observed_ns: int
     samples: FloatArray | None = None
     uncertainty: float | None = None
+    expects: Mapping[str, FloatArray] = field(default_factory=dict)
     carry: Any = None
 
 

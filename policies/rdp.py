@@ -9,13 +9,16 @@ The encoder sees actions only and the decoder sees the touch: what the touch exp
 the latent, so a touch that comes after the plan was made still changes the rest of it.
 
 Two stages: "tokenizer" (a VAE: L1 and a very small KL term), then "latent" (diffusion of z).
+
+Not in the paper: beside the tokenizer a small head learns which touch went with such a motion from
+such a place in the demonstrations. It drives nothing; people see it beside what is felt.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -30,12 +33,12 @@ from devices.leader import Side
 from devices.stream import FloatArray
 from policies.blocks.chunks import chunk_of, spread, weighted
 from policies.blocks.frames import absolute_actions, live_bases, prepared
-from policies.blocks.observation import ObservationEncoder, modes_of, touches_of
+from policies.blocks.observation import ObservationEncoder, modes_of, rows_wide, touches_of
 from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.normaliser import Modes, Normaliser
-from policies.trainable import Batch, Recipe, TrainablePolicy, window_batch
+from policies.trainable import Batch, Recipe, TrainablePolicy, is_image, window_batch
 
 TOKEN_ROWS = 4
 """Rows of a chunk that one token stands for: two convolutions of stride 2."""
@@ -64,6 +67,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     train_steps, inference_steps: Of the diffusion (paper: 100, 8).
     samples: Plans drawn at a time; the first drives.
     image_width, image_crop: Of the cameras' encoders.
+    expects: Whether it learns to tell the touch that it expects, see `Expectation`.
     tokenizer_lr, lr: Highest learning rates of the stages (paper: 1e-3; 1e-4, for networks and
         budgets many times larger).
     """
@@ -86,6 +90,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     samples: Annotated[int, Meta(ge=1, le=64)] = 1
     image_width: Annotated[int, Meta(ge=16, multiple_of=16)] = 32
     image_crop: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    expects: bool = True
     tokenizer_lr: Annotated[float, Meta(gt=0)] = 1e-3
     lr: Annotated[float, Meta(gt=0)] = 1e-3
 
@@ -126,6 +131,32 @@ class Tokenizer(nn.Module):
         return self.head(hidden)
 
 
+class Expectation(nn.Module):
+    """Which touch a plan will meet: the mean of what demonstrations felt that moved so from there.
+
+    It sees the plan and what is known of the place, but no touch of now: with it, it would mostly
+    answer that everything stays as it is. Its gradients end here, so the tokenizer is what it would
+    be without.
+
+    Args:
+        plan: Numbers of an expanded latent.
+        place: Numbers of the window that are no touch and no picture.
+        rows, touch: Of what it tells.
+    """
+
+    def __init__(self, plan: int, place: int, rows: int, touch: int) -> None:
+        super().__init__()
+        self.rows = rows
+        self.net = nn.Sequential(
+            nn.Linear(plan + place, 128), nn.ReLU(), nn.Linear(128, rows * touch)
+        )
+
+    def forward(self, plan: Tensor, place: Tensor) -> Tensor:
+        """A plan (B, P) and a place (B, W) to normalised touch (B, H, T)."""
+        told: Tensor = self.net(torch.cat([plan.detach(), place], dim=-1))
+        return told.unflatten(-1, (self.rows, -1))
+
+
 class RDPPolicy(TrainablePolicy):
     """In the shapes: B batch, K draws, H rows of a chunk, A numbers in a row, D features, N tokens,
     C channels of the latent, T numbers of touch in a row."""
@@ -161,7 +192,8 @@ class RDPPolicy(TrainablePolicy):
                 next_step="Set `inference_steps` to at most `train_steps`",
             )
         self.tokens = horizon // TOKEN_ROWS
-        self.tokenizer = Tokenizer(config, sum(math.prod(need.shape) for need in self.touches))
+        touch = sum(math.prod(need.shape) for need in self.touches)
+        self.tokenizer = Tokenizer(config, touch)
         self.encoder = ObservationEncoder(
             config.needs, normaliser, config.image_width, config.image_crop
         )
@@ -172,6 +204,30 @@ class RDPPolicy(TrainablePolicy):
         self.register_buffer("latent_middle", torch.zeros(config.latent_channels))
         self.register_buffer("latent_reach", torch.ones(config.latent_channels))
         self.generator = torch.Generator()
+        felt = {need.stream for need in self.touches}
+        self.places = [
+            need for need in self.encoder.needs if need.stream not in felt and not is_image(need)
+        ]
+        # Made last, so that chance gives the rest the same weights with and without it.
+        self.expectation: Expectation | None = None
+        if config.expects:
+            self.expectation = Expectation(
+                config.token_channels * self.tokens,
+                sum(need.steps * rows_wide(need) for need in self.places),
+                horizon,
+                touch,
+            )
+
+    @classmethod
+    def configure(
+        cls, needs: Sequence[StreamNeed], space: ActionSpace, **options: object
+    ) -> msgspec.Struct:
+        return super().configure(needs, space, **{"expects": True, **options})
+
+    @classmethod
+    def read_config(cls, fields: Mapping[str, object]) -> msgspec.Struct:
+        # What was stored before there was one has none.
+        return super().read_config({"expects": False, **fields})
 
     @classmethod
     def prepare(cls, config: RDPConfig, batch: Batch) -> Batch:
@@ -191,7 +247,8 @@ class RDPPolicy(TrainablePolicy):
     # ---------------------------------------------------------------------------------- training
     def parameters_of(self, stage: str) -> list[nn.Parameter]:
         if stage == "tokenizer":
-            return list(self.tokenizer.parameters())
+            head = [] if self.expectation is None else list(self.expectation.parameters())
+            return [*self.tokenizer.parameters(), *head]
         return [*self.encoder.parameters(), *self.net.parameters()]
 
     def recipe(self, stage: str) -> Recipe:
@@ -232,11 +289,19 @@ class RDPPolicy(TrainablePolicy):
         mean, log_variance = self.tokenizer.posterior(actions)  # (B, N, C)
         noise = draw(tuple(mean.shape), generator, mean)
         latent = mean + (0.5 * log_variance).exp() * noise
-        told = self.tokenizer(latent, self._touch(batch))
+        touch = self._touch(batch)
+        told = self.tokenizer(latent, touch)
         far = weighted((told - actions).abs(), batch)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
         kl = divergence.sum(dim=(1, 2)).mean()
-        return {"loss": far + self.config.kl * kl, "l1": far.detach(), "kl": kl.detach()}
+        curves = {"l1": far.detach(), "kl": kl.detach()}
+        loss = far + self.config.kl * kl
+        if self.expectation is not None:
+            plan = self.tokenizer.plan(latent)
+            expected = self.expectation(plan, self._place(batch, plan))
+            wrong = weighted((expected - touch).square(), batch)
+            loss, curves["expects"] = loss + wrong, wrong.detach()
+        return {"loss": loss, **curves}
 
     def _target(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The latents (B, N, C) that the slow path learns to draw."""
@@ -250,6 +315,12 @@ class RDPPolicy(TrainablePolicy):
         """Normalised touch of every row, (B, H, T)."""
         parts = [self.normaliser.normalise(need.key, batch[need.key]) for need in self.touches]
         return torch.cat([part.flatten(2).float() for part in parts], dim=-1)
+
+    def _place(self, batch: Batch, plan: Tensor) -> Tensor:
+        """What is known of where it is, normalised, (B, W); nothing, (B, 0), is possible."""
+        parts = [self.normaliser.normalise(need.key, batch[need.key]) for need in self.places]
+        flat = [part.flatten(1).float() for part in parts]
+        return torch.cat([plan.new_zeros(len(plan), 0), *flat], dim=-1)
 
     # ----------------------------------------------------------------------------------- driving
     def reset(self, seed: int | None = None) -> None:
@@ -280,8 +351,24 @@ class RDPPolicy(TrainablePolicy):
         if config.relative or config.about:
             bases = live_bases(config.needs, space, window, config.relative, config.about)
             actions = absolute_actions(actions, space, bases)
-        plan = self.tokenizer.plan(latent[:1])[0]  # (P,)
-        return chunk_of(window, space, actions, sure, FastPath(self.tokenizer, plan, bases))
+        plan = self.tokenizer.plan(latent[:1])  # (1, P)
+        path = FastPath(self.tokenizer, plan[0], bases)
+        return chunk_of(window, space, actions, sure, path, self._expected(plan, batch))
+
+    def _expected(self, plan: Tensor, batch: Batch) -> dict[str, FloatArray]:
+        """By stream: the touch that a plan (1, P) is expected to meet, (H, *shape)."""
+        if self.expectation is None:
+            return {}
+        told = self.expectation(plan, self._place(batch, plan))[0]  # (H, T)
+        found: dict[str, FloatArray] = {}
+        begin = 0
+        for need in self.touches:
+            width = math.prod(need.shape)
+            rows = told[:, begin : begin + width].unflatten(-1, need.shape)
+            raw = self.normaliser.denormalise(need.key, rows)
+            found[need.stream] = raw.double().cpu().numpy()
+            begin += width
+        return found
 
     def react(self, chunk: ActionChunk, latest: Window) -> FloatArray:
         """The fast path: which row of the chunk it is, is told by the clock alone, so a plan that

@@ -16,7 +16,7 @@ from app.runtime.child import Child, run_child
 
 def work(child: Child) -> None:
     """Draw until the child shall stop."""
-    os.nice(priority.CAMERAS)
+    priority.stand_back(priority.CAMERAS)
     # OpenGL libraries read these when they are loaded, so they come before the imports.
     os.environ.setdefault("MUJOCO_GL", "egl")
     # With few cores the rasteriser draws in the thread that asks: handing every tile to a worker

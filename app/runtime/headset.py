@@ -174,14 +174,19 @@ class Headset:
             raise DeviceError("The port is being opened or closed", next_step="Try again at once")
         loop = asyncio.get_running_loop()
         if not on:
+            self._fault = ""
             self._opening = loop.create_task(self._close_port())
             return Ok("The TactAR port is closed.")
         if self._listener is not None:
             return Ok(f"Listening on port {self._listener.port} already. {WARNING}")
         if not 0 <= port <= 65535:
             raise ConfigError(f"There is no TCP port {port}", allowed=["0 to 65535"])
-        _refuse_taken(port)
         self._port = port
+        try:
+            _refuse_taken(port)
+        except DeviceError as error:
+            self._fault = str(error)  # stays on the page until the port opens, or is given up
+            raise
         self._opening = loop.create_task(self._open_port(port))
         return Ok(f"Listening on port {port}. {WARNING}")
 
@@ -275,8 +280,8 @@ class Headset:
             return address == self._pilot.address
         return self._posters.only(self._clock.now_ns()) == address
 
-    def _on_stranger(self, address: str, t_ns: int) -> None:
-        if self._posters.saw(address, t_ns) and self._pilot.address:
+    def _on_stranger(self, post: Post, address: str, t_ns: int) -> None:
+        if self._posters.saw(address, t_ns, post) and self._pilot.address:
             self._counts["strangers"] += 1
             text = f"{address} posts too; it is ignored, {self._pilot.address} drives"
             self._publisher.send(Event(t_ns, "fault", text, {"headset": "second"}))
@@ -286,7 +291,7 @@ class Headset:
         if taken.reading is not None:
             self._station.send(as_drive(taken.reading))
         # Whoever drives is served; now what may take its time.
-        self._posters.saw(address, arrival_ns)
+        self._posters.saw(address, arrival_ns, post)
         if taken.hands is not None and self._outlet is not None:
             for side in SIDES:
                 row = _row(taken.hands[side])
@@ -352,6 +357,8 @@ class Headset:
             simulated=bool(
                 listener is not None and pilot.address and listener.simulated(pilot.address)
             ),
+            calibrating=bool(pilot.address) and pilot.hands.calibrating,
+            holds=pilot.holds() if pilot.address else {},
         )
 
     def _sentence(self, now_ns: int) -> tuple[str, bool]:

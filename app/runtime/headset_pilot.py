@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -263,9 +264,19 @@ class Pilot:
             doubt=self.doubt,
         )
 
+    def holds(self) -> dict[str, str]:
+        """By side: why a hand drives nothing though its grip is squeezed, as a sentence."""
+        return {
+            side: f"{why[:1].upper()}{why[1:].rstrip('.')}."
+            for side, why in self.hands.holds().items()
+        }
+
     def set_up_state(self) -> SetUpState:
         one = self.set_up
-        return SetUpState(one.step, one.text, one.share, one.problem)
+        found = one.found
+        trim = math.nan if found.trim_rad is None else found.trim_rad
+        spread = math.nan if found.trim_rad is None else found.residual_rad
+        return SetUpState(one.step, one.text, one.share, one.problem, trim, spread)
 
     def text(self, silent_ns: int | None) -> tuple[str, bool]:
         """What is to be said of the headset, and whether it is a fault.

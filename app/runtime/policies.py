@@ -130,6 +130,11 @@ class Policies:
     def leader(self) -> PolicyLeader | None:
         return None if self._in_hand is None else self._in_hand.leader
 
+    @property
+    def watching(self) -> tuple[str, bool]:
+        """The folder that is watched, "" for none, and whether its checkpoints drive at once."""
+        return ("", False) if self._watch is None else (str(self._watch.path), self._watch.use)
+
     def told(self) -> dict[str, float | str | bool | None]:
         """Which policy is in hand, for events."""
         one = self._in_hand
@@ -432,6 +437,8 @@ class Policies:
                 if status is not None and status.faults:
                     about["worker"] = status.text
                 text = f"The {side} arm holds: {why}"
+                if "did not answer" in str(about.get("worker")) and "not finite" in why:
+                    text = f"{text}. {about['worker']}"  # what the worker means by it
                 self._tell(Event(now_ns, "fault", text, about))
 
     def _merged(self, status: PolicyStatus, now_ns: int) -> PolicyStatus:

@@ -12,7 +12,8 @@ import importlib
 import os
 import sys
 
-from app.runtime.priority import be_nice
+from app.runtime import priority
+from app.runtime.priority import be_nice, go_first
 from app.runtime.spare_thread import SpareThread
 
 ACT_NICE = 5
@@ -32,7 +33,9 @@ def main(opener: str = OPENER) -> int:
     """
     for name in _ONE_THREAD:  # more threads than one fight with the station
         os.environ.setdefault(name, "1")
-    react, act = SpareThread("react"), SpareThread("act", ACT_NICE)
+    # The fast path works for less than a millisecond at a time, and is worth nothing late.
+    react = SpareThread("react", lambda: go_first(priority.FAST_PATH, alone=True))
+    act = SpareThread("act", lambda: be_nice(ACT_NICE))
     be_nice(LOAD_NICE, batch=True)
     worker = importlib.import_module("app.runtime.policy_worker")
     module, function = opener.split(":")

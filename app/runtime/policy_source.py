@@ -17,6 +17,13 @@ TIMING_COLUMNS = 5
 """Of `policy_X/timing`: observation age, inference, queue rows, uncertainty, react."""
 _INFERENCE = 1
 
+
+def expects_stream(slot: str, felt: str) -> str:
+    """Where the policy in a slot tells what it expects of the stream `felt`, a row for each action
+    of its chunk; there is none where it offers nothing."""
+    return f"{slot}/expects/{felt}"
+
+
 REACT_STALE_NS = NS_PER_S // 10
 """A fast path that is silent for longer than this has failed [ns]."""
 

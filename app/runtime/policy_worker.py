@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from app.runtime.child import Child, run_child
-from app.runtime.policy_source import TIMING_COLUMNS
+from app.runtime.policy_source import TIMING_COLUMNS, expects_stream
 from app.runtime.requests import (
     Ok,
     Ping,
@@ -39,7 +39,7 @@ from devices.errors import PolicyError, StreamError, TeledeckError
 from devices.leader import SIDES
 from devices.ring import RingReader, RingWriter
 from devices.stream import StreamKind, StreamSpec
-from policies.contract import ActionChunk, ActionSpace, Window
+from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.serving import checks
 from policies.serving.answers import ACT_HZ, REACT_HZ, checked_chunk, checked_row, pace_s
 from policies.serving.opening import Opened
@@ -289,8 +289,22 @@ class PolicyWorker:
             stream = f"{self._slot}/{name}"
             unit, frame = ("ms", "") if name == "timing" else ("m", "world")
             spec = StreamSpec(stream, shape, "float64", unit, frame, rate_hz, kind=kind)
-            capacity = max(8, round(RING_SECONDS * rate_hz))
-            self._rings[name] = RingWriter(self._child.run.ring(stream), spec, capacity)
+            self._rings[name] = self._ring_of(spec)
+        for felt, rows in chunk.expects.items():
+            stream = expects_stream(self._slot, felt)
+            need = next((need for need in self._needs() if need.stream == felt), None)
+            unit, frame = ("", "") if need is None else (need.unit, need.frame)
+            spec = StreamSpec(
+                stream, np.shape(rows), "float64", unit, frame, ACT_HZ, kind="command"
+            )
+            self._rings[f"expects/{felt}"] = self._ring_of(spec)
+
+    def _ring_of(self, spec: StreamSpec) -> RingWriter:
+        capacity = max(8, round(RING_SECONDS * spec.rate_hz))
+        return RingWriter(self._child.run.ring(spec.name), spec, capacity)
+
+    def _needs(self) -> tuple[StreamNeed, ...]:
+        return () if self._opened is None else self._opened.policy.needs
 
     # -------------------------------------------------------------------------------- slow path
     def _act_thread(self) -> None:
@@ -345,6 +359,14 @@ class PolicyWorker:
                 drawn = min(len(samples), len(chunk.samples))
                 samples[:drawn] = chunk.samples[:drawn]
             self._rings["samples"].publish(chunk.t0_ns, samples)
+        for name, ring in self._rings.items():
+            if name.startswith("expects/"):
+                told = np.full(ring.spec.shape, np.nan)
+                rows = chunk.expects.get(name.removeprefix("expects/"))
+                # What it expects is only shown: nonsense costs the picture, not the motion.
+                if rows is not None and np.shape(rows) == told.shape:
+                    told[:] = rows
+                ring.publish(chunk.t0_ns, told)
         ages = list(ages_ns.values()) if isinstance(ages_ns, dict) else []
         self._observed_ms = max(ages, default=0) / 1e6 + (now_ns - chunk.observed_ns) / 1e6
         self._uncertainty = float("nan") if chunk.uncertainty is None else chunk.uncertainty

@@ -2,10 +2,11 @@
 
 The order, by niceness where the program runs as root; without privileges those before 0 are equal:
 
-    -10  station
+    -10  station (before all, in real time, where there are two cores or more)
      -7  headset
      -6  touch
      -5  recorder, event loop of the window
+     -4  fast path of a policy: whatever it does, what is before it goes on
       0  takes (what they write waits in rings), thread of the window's 3-D view
       3  cameras
       6  rasteriser of the 3-D view
@@ -47,6 +48,9 @@ HEADSET = -7
 TOUCH = -6
 RECORDER = -5
 WINDOW = -5
+FAST_PATH = -4
+TAKE = 0
+BEHIND_WINDOW = 0
 CAMERAS = 3
 RASTERISER = 6  # much more, and on a busy machine a picture takes seconds
 
@@ -56,21 +60,52 @@ _SLICE_MS = 0.3
 """Of a thread that goes first [ms]: it does little at a time, and others shall not make it wait."""
 
 
-def go_first(nice: int) -> bool:
-    """Put the calling thread, and threads it makes later, before others.
+def go_first(nice: int, *, alone: bool = False) -> bool:
+    """Put this process before others, with all the threads it has and will have.
+
+    Call it early: a thread that carries messages counts as much as the one that answers them, and
+    what shall step back is made later and says so.
 
     Args:
         nice: Its niceness from now on; only root may lower it.
+        alone: The calling thread only, and those it makes.
 
     Returns:
         Whether the niceness was allowed; if not, it stays as it is.
     """
-    allowed = False
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
-        allowed = True
-    answer_soon(_SLICE_MS)
+    threads = [threading.get_native_id()]
+    if not alone:
+        threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    allowed = True
+    for thread in threads:
+        try:
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
+        except PermissionError:
+            allowed = False
+        except ProcessLookupError:
+            continue  # it has ended meanwhile
+        answer_soon(_SLICE_MS, thread)
     return allowed
+
+
+def go_before_all() -> bool:
+    """Put the calling thread before all others, in real time, where that is allowed.
+
+    For the robot's loop alone: however high its niceness places it, it would wait for whole slices
+    of others. Root may, and who has a limit for real time. Threads that it makes begin at 0.
+
+    A loop that never rests leaves the others the other cores, and what Linux keeps for them of its
+    own (a twentieth); with a single core nobody goes before all.
+
+    Returns:
+        Whether it was allowed; if not, it stays as it is.
+    """
+    if len(_CORES) > 1:
+        with contextlib.suppress(PermissionError):
+            policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
+            return True
+    return False
 
 
 def keep_apart(place: Literal["robot", "window"]) -> None:
@@ -78,15 +113,17 @@ def keep_apart(place: Literal["robot", "window"]) -> None:
 
     The station's loop is busy more than half of the time and comes first; where the event loop of
     the window shares its core, it waits for whole ticks. All other threads go where there is room.
-    A thread inherits the core of its maker: whoever does heavy work calls `go_anywhere`.
+    A thread inherits the core of its maker: whoever does heavy work calls `stand_back`.
     """
     if len(_CORES) == 2:
         os.sched_setaffinity(threading.get_native_id(), {sorted(_CORES)[place == "window"]})
 
 
-def go_anywhere() -> None:
-    """Let the calling thread run on any core that this process was started with."""
-    os.sched_setaffinity(threading.get_native_id(), _CORES)
+def stand_back(nice: int) -> None:
+    """Let the calling thread be at least so nice, and run on any core its process may use."""
+    thread = threading.get_native_id()
+    os.sched_setaffinity(thread, _CORES)
+    os.setpriority(os.PRIO_PROCESS, thread, max(nice, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def be_nice(by: int, *, batch: bool = False) -> None:
@@ -117,14 +154,15 @@ def be_nice_as_session(by: int) -> None:
             Path("/proc/self/autogroup").write_text(str(by))
 
 
-def answer_soon(slice_ms: float) -> bool:
-    """Let the calling thread run soon after it wakes, for short pieces of work. Anybody may.
+def answer_soon(slice_ms: float, thread: int = 0) -> bool:
+    """Let a thread run soon after it wakes, for short pieces of work. Anybody may.
 
     It gets no more of the machine than before. Linux 6.12 and newer run a thread with a shorter
     slice before one with a longer one; older ones ignore it.
 
     Args:
         slice_ms: The piece [ms], 0.1 to 100.
+        thread: Its number; 0 for the calling one.
 
     Returns:
         Whether the system took it.
@@ -135,8 +173,8 @@ def answer_soon(slice_ms: float) -> bool:
     attributes = _Attributes(
         size=ctypes.sizeof(_Attributes),
         policy=_SCHED_OTHER,
-        nice=os.getpriority(os.PRIO_PROCESS, threading.get_native_id()),
+        nice=os.getpriority(os.PRIO_PROCESS, thread),
         runtime_ns=round(1e6 * slice_ms),
     )
     libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.syscall(number, 0, ctypes.byref(attributes), 0) == 0)
+    return bool(libc.syscall(number, thread, ctypes.byref(attributes), 0) == 0)

@@ -2,8 +2,8 @@
 
 While a policy is in hand and no take runs, takes follow one another into a scratch dataset in the
 dataset's cache: the present one and the one before. `keep` makes an ordinary episode of their
-last seconds. They are written like every take, so a recorder that is killed costs half a second
-of them; the recorder that comes after it finds them.
+last seconds. They are written like every take, in larger pieces: a recorder that is killed costs
+up to two seconds of them; the recorder that comes after it finds the rest.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from app.runtime.priority import be_nice
-
 
 class SpareThread:
     """Waits for its work. Without privileges niceness only rises, and a thread inherits that of
@@ -14,13 +12,13 @@ class SpareThread:
 
     Args:
         name: Of the thread.
-        by: How much nicer than its maker it is.
+        place: Called in it at once: puts the thread where it shall stand among others.
     """
 
-    def __init__(self, name: str, by: int = 0) -> None:
+    def __init__(self, name: str, place: Callable[[], object]) -> None:
         self._work: Callable[[], None] | None = None
         self._given = threading.Event()
-        self._by = by
+        self._place = place
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -35,8 +33,7 @@ class SpareThread:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        if self._by:
-            be_nice(self._by)
+        self._place()
         self._given.wait()
         if self._work is not None:
             self._work()

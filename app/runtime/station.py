@@ -14,6 +14,7 @@ import numpy as np
 from app.runtime.bus import Inputs
 from app.runtime.hands import command_specs, leader_input, publish_commands
 from app.runtime.leaders import Leaders
+from app.runtime.lean import Lean
 from app.runtime.loop_meter import LoopMeter, input_delay_spec, loop_spec
 from app.runtime.outlet import Outlet
 from app.runtime.policies import Policies
@@ -103,7 +104,7 @@ class Station:
             ),
         )
         self._meter = LoopMeter(config.control_hz)
-        self._period_ns = round(NS_PER_S / config.control_hz)
+        self._lean = Lean(round(NS_PER_S / config.control_hz))
         self._due_ns = self._beat_ns = clock.now_ns()
         self._deserted = False
         self._leader_fault = ""
@@ -128,7 +129,8 @@ class Station:
         """One turn of the control loop. Call it at `period_ns`; how late it came is recorded."""
         start_ns = self._clock.now_ns()
         lateness_ns = max(0, start_ns - self._due_ns)
-        self._due_ns = max(self._due_ns + self._period_ns, start_ns - 2 * self._period_ns)
+        period_ns = self._lean.period_ns(start_ns)
+        self._due_ns = max(self._due_ns + period_ns, start_ns - 2 * period_ns)
         self._watch_heartbeat(start_ns)
         observation = self._world.observation(start_ns)
         if self._policies is not None and self._policies.step():
@@ -298,6 +300,7 @@ class Station:
             reading = leader_input(inputs.headset)
             if reading is not None:
                 self._leaders.headset.feed(reading)
+                self._lean.heard(reading.t_ns, self._clock.now_ns())
 
     def handle(self, request: Request) -> Reply:
         """Answer one request at once. Raises TeledeckError for what cannot be done."""
@@ -376,6 +379,7 @@ class Station:
         """How things stand, for the screen."""
         last = self._last
         world, scene = self._world, self._world.scene
+        watching, drives = ("", False) if self._policies is None else self._policies.watching
         return StationStatus(
             t_ns=self._clock.now_ns(),
             phase="stopped" if self.stopping else self._chain.phase,
@@ -393,6 +397,8 @@ class Station:
             loop=self._meter.budget(),
             perturbations=tuple(scene.perturbations),
             force_band=scene.force_band,
+            watching=watching,
+            watched_drives=drives,
         )
 
     @property

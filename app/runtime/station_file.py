@@ -61,9 +61,12 @@ class PolicyChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         follow: What becomes of the old chunk when a new one comes, see `policies.serving.follow`.
+        keep_last: Whether the last minute of what a policy does outside of takes is kept, so that
+            an episode can be made of it afterwards.
     """
 
     follow: Literal["blend", "newest", "ensemble"] = "blend"
+    keep_last: bool = True
 
 
 class StationFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

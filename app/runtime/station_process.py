@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import mujoco
@@ -34,6 +35,8 @@ def main() -> int:
 
 
 def _work(child: Child) -> None:
+    if not go_first(priority.STATION):
+        sys.stderr.write("The station runs at normal priority.\n")
     config = _config(child.options)
     clock = SystemClock()
     robot = plugins.load("robots", config.robot)()
@@ -57,8 +60,7 @@ def _work(child: Child) -> None:
     )
     station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
     priority.keep_apart("robot")
-    if not go_first(priority.STATION):
-        sys.stderr.write("The station runs at normal priority.\n")
+    priority.go_before_all()
     # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
     gc.collect()
     gc.freeze()
@@ -94,12 +96,20 @@ def _config(options: dict[str, Any]) -> StationFile:
 def _factories(config: StationFile) -> dict[str, LeaderFactory]:
     """Devices that live in the station process."""
 
+    @cache
+    def device(name: str) -> Any:
+        """Found once: to look through all installed packages takes longer than a tick."""
+        return plugins.load("devices", name)
+
+    with contextlib.suppress(ConfigError):  # told when somebody asks for it
+        device("gamepad")  # looked for whenever a policy begins to drive
+
     def scripted(touch: bool, _episode: str) -> Leader:
-        leader: Leader = plugins.load("devices", "scripted")(config.scene, touch=touch)
+        leader: Leader = device("scripted")(config.scene, touch=touch)
         return leader
 
     def gamepad(_episode: str) -> Leader:
-        leader: Leader = plugins.load("devices", "gamepad")()
+        leader: Leader = device("gamepad")()
         return leader
 
     return {

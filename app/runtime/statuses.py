@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -65,6 +66,8 @@ class StationStatus(Message, frozen=True):
     perturbations: tuple[str, ...]
     simulated: bool = True
     force_band: tuple[float, float] | None = None
+    watching: str = ""  # folder whose new checkpoints are loaded, "" for none
+    watched_drives: bool = False  # and whether each drives as soon as it is ready
 
 
 TakeState = Literal["idle", "armed", "recording", "paused", "stopped", "failed"]
@@ -99,12 +102,14 @@ class CameraStatus(Message, frozen=True):
 
 
 class Poster(Message, frozen=True):
-    """Somebody who posts to the TactAR port."""
+    """Somebody who posts to the TactAR port. `speed_m_s` is of its fastest hand or head: so one
+    sees whose headset is moved, before any is confirmed."""
 
     address: str
     rate_hz: float
     age_ms: float
     confirmed: bool
+    speed_m_s: float = 0.0
 
 
 class SetUpState(Message, frozen=True):
@@ -112,12 +117,15 @@ class SetUpState(Message, frozen=True):
 
     `step` is what is asked now, "" when it does not run; `text` says it to the operator; `share`
     is how much of the step is done, 0 ... 1; `problem` what went wrong in the last try, or "".
+    `trim_rad` and `residual_rad` are what the push told, NaN before it has.
     """
 
     step: str
     text: str
     share: float = 0.0
     problem: str = ""
+    trim_rad: float = math.nan
+    residual_rad: float = math.nan
 
 
 class HeadsetCalibration(Message, frozen=True):
@@ -170,6 +178,9 @@ class HeadsetStatus(Message, frozen=True):
     text: str
     fault: bool
     simulated: bool = False  # a fake headset posts
+    calibrating: bool = False  # the app is in its calibration mode, as far as its buttons tell
+    # By side: why a squeezed grip, or a hand that is not seen, drives nothing.
+    holds: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class PadReading(Message, frozen=True):
@@ -194,6 +205,7 @@ class PadReading(Message, frozen=True):
     text: str = ""
     axes: tuple[float, float, float, float] | None = None
     axes_error: tuple[float, float, float, float] | None = None
+    fault: bool = False  # its sensor is away
 
 
 class TouchStatus(Message, frozen=True):

@@ -14,23 +14,21 @@ from typing import Any, Literal
 
 from app.runtime import priority
 from app.runtime.feed import CameraFeed, Cuts, Feed
-from app.runtime.priority import be_nice
 from app.runtime.statuses import Event
 from datasets.writer import EpisodeWriter
 from devices.clock import NS_PER_S, Clock
 from devices.errors import StorageError, TeledeckError
 from devices.stream import StreamSpec
 
-DRAIN_S = 0.02
+DRAIN_S = 0.1
+"""How often a take looks into the rings: each look costs, however little is there."""
+_TAIL_DRAIN_S = 0.02
 TAIL_S = 0.25
 """How long after its end a take waits for rows that were measured before it (rendered pictures)."""
 
 _DEATH_NS = NS_PER_S // 4
 """How long a ring's writer may be gone before the take counts as cut short: a Shutdown that ends
 everything reaches the recorder within that time."""
-
-_NICE = -priority.RECORDER
-"""After what moves: rows wait in the rings."""
 
 End = Literal["stopped", "discarded", "interrupted", "failed"]
 OpenWriter = Callable[[Sequence[StreamSpec]], EpisodeWriter]
@@ -55,6 +53,7 @@ class Take:
         open_writer: Makes the episode file; called in the take's thread. None for practice, which
             drains and counts but stores nothing.
         clock: The clock of the samples.
+        drain_s: How often it looks into the rings [s], see DRAIN_S; far below what they remember.
 
     Attributes:
         finished: Set when the file is closed, well or not.
@@ -72,12 +71,14 @@ class Take:
         since_ns: int,
         open_writer: OpenWriter | None,
         clock: Clock,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self.uid = uid
         self.since_ns = since_ns
         self.finished = threading.Event()
         self.failure = ""
         self._clock = clock
+        self._drain_s = drain_s
         self._open_writer = open_writer
         self._cuts = Cuts(since_ns)
         self._events: deque[Event] = deque()
@@ -141,7 +142,7 @@ class Take:
 
     # ------------------------------------------------------------------------ the take's thread
     def _run(self) -> None:
-        be_nice(_NICE)
+        priority.stand_back(priority.TAKE)
         writer: EpisodeWriter | None = None
         try:
             if self._open_writer is not None:
@@ -161,11 +162,11 @@ class Take:
         while self._end is None:
             self._pass_on(writer)
             self._look_for_deaths()
-            self._wake.wait(DRAIN_S)
+            self._wake.wait(self._drain_s)
         deadline = time.monotonic() + TAIL_S
         while time.monotonic() < deadline and not self._tail_is_in():
             self._pass_on(writer)
-            time.sleep(DRAIN_S)
+            time.sleep(_TAIL_DRAIN_S)
 
     def _finish(self, writer: EpisodeWriter | None) -> None:
         assert self._end is not None

@@ -8,22 +8,53 @@ from collections.abc import Callable
 import numpy as np
 
 from app.runtime.rundir import RunDir
-from devices.clock import Clock
-from devices.errors import StreamError
+from devices.clock import NS_PER_S, Clock
+from devices.errors import ConfigError, StreamError
 from devices.feel import Gel
 from devices.gelsight.camera import UsbMarkerCamera
 from devices.gelsight.gel import Gel as CameraGel
 from devices.gelsight.kinds import GELSIGHT_MINI, MCTAC, PICTURE, SensorKind
+from devices.gelsight.pictures import Look
 from devices.gelsight.sensor import MarkerSensor
 from devices.gelsight.simulated_camera import SimulatedCamera
+from devices.gelsight.tracker import Markers
 from devices.ring import RingReader
 from devices.touch import FieldArray, PadGeometry
+
+SIMULATED = "simulated"
+_FAULTS: dict[str, Look] = {
+    "": Look(),
+    "upside down": Look(upside_down=True),
+    "mirrored": Look(mirrored=True),
+    "covered": Look(occluded=((0, 0, 640, 330),)),
+    "loose plug": Look(),
+}
+_LOOSE_NS = 4 * NS_PER_S  # a loose plug makes contact for so long, and loses it for as long
 
 
 def kind_of(identity: str) -> SensorKind:
     """Which sensor a camera of that identity is: a GelSight says so in its name, an MCTac has a
-    camera like any other. "" is a simulated camera, which is a GelSight Mini."""
-    return GELSIGHT_MINI if not identity or "gelsight" in identity.lower() else MCTAC
+    camera like any other. "" and "simulated..." are simulated cameras of a GelSight Mini."""
+    simulated = not identity or identity.startswith(SIMULATED)
+    return GELSIGHT_MINI if simulated or "gelsight" in identity.lower() else MCTAC
+
+
+def simulated_look(identity: str) -> Look | None:
+    """Look of a simulated camera by the name that the station file gives it: "simulated", or with
+    what is wrong with it, as "simulated, upside down". None for a real one.
+
+    Raises:
+        ConfigError: For a fault that nobody knows how to simulate.
+    """
+    if identity and not identity.startswith(SIMULATED):
+        return None
+    fault = identity.removeprefix(SIMULATED).removeprefix(",").strip()
+    if fault not in _FAULTS:
+        raise ConfigError(
+            f"There is no simulated sensor '{identity}'",
+            allowed=[SIMULATED, *(f"{SIMULATED}, {name}" for name in _FAULTS if name)],
+        )
+    return _FAULTS[fault]
 
 
 def gel_of(kind: SensorKind, pad: PadGeometry) -> Gel:
@@ -70,14 +101,30 @@ class NewestField:
 class SimulatedSensor(MarkerSensor):
     """A marker sensor with a simulated camera, which lets go of its ring when closed."""
 
-    def __init__(self, run: RunDir, pad: str, clock: Clock, rate_hz: float) -> None:
+    def __init__(
+        self, run: RunDir, pad: str, clock: Clock, rate_hz: float, identity: str = ""
+    ) -> None:
         self._newest = NewestField(run, pad)
+        self._clock = clock
+        self._loose = identity.endswith("loose plug")
+        self._begin_ns = clock.now_ns()
         seed = zlib.crc32(pad.encode())  # another gel for each pad, the same in every run
-        super().__init__(
-            SimulatedCamera(
-                GELSIGHT_MINI, self._newest, clock, identity=pad, rate_hz=rate_hz, seed=seed
-            )
+        self._simulated_camera = SimulatedCamera(
+            GELSIGHT_MINI,
+            self._newest,
+            clock,
+            identity=pad,
+            rate_hz=rate_hz,
+            look=simulated_look(identity),
+            seed=seed,
         )
+        super().__init__(self._simulated_camera)
+
+    def poll(self) -> Markers | None:
+        if self._loose:
+            passed = (self._clock.now_ns() - self._begin_ns) // _LOOSE_NS
+            self._simulated_camera.plugged_in = passed % 2 == 0
+        return super().poll()
 
     def close(self) -> None:
         super().close()
@@ -87,9 +134,9 @@ class SimulatedSensor(MarkerSensor):
 def sensor_opener(
     pad: str, identity: str, run: RunDir, clock: Clock, rate_hz: float
 ) -> Callable[[], MarkerSensor]:
-    """What makes the sensor of a pad: the camera of that identity, or a simulated one for ""."""
-    if identity:
+    """What makes the sensor of a pad: the camera of that identity, or a simulated one."""
+    if simulated_look(identity) is None:
         return lambda: MarkerSensor(
             UsbMarkerCamera(kind_of(identity), identity, clock=clock, rate_hz=rate_hz)
         )
-    return lambda: SimulatedSensor(run, pad, clock, rate_hz)
+    return lambda: SimulatedSensor(run, pad, clock, rate_hz, identity)

@@ -165,7 +165,8 @@ class TouchProcess:
                 self._embedding if gels[pad].grid == MarkerModel.GRID else None,
             )
         for pad in self._sensed:
-            opener = sensor_opener(pad, touch.sensors.get(pad, ""), child.run, clock, touch.rate_hz)
+            identity = touch.sensors.get(pad, "")
+            opener = sensor_opener(pad, identity, child.run, clock, touch.rate_hz)
             self._watchers[pad] = SensorWatcher(pad, opener, self._seen, touch.rate_hz, clock)
 
     def _source_of(self, pad: str) -> str:
@@ -182,7 +183,8 @@ class TouchProcess:
         try:
             found = pca.load(Path(self._touch.pca), GELSIGHT_MINI)
         except ConfigError as error:
-            self._problem = str(error)
+            why = str(error).removeprefix(f"{Path(self._touch.pca)}: ")
+            self._problem = f"No embedding. {why}"
             return None, None
         gel = next((one for one in gels.values() if one.grid == MarkerModel.GRID), None)
         if gel is None or found.components < AXES:
@@ -236,6 +238,10 @@ class TouchProcess:
                 return came
             port = self.ports[seen.pad]
             hand = self.hands[self._pads[seen.pad]]
+            if seen.markers is None and not seen.fault:
+                port.fault, port.notice = "", seen.notice  # a picture, but nothing to be read in it
+                hand.forget([seen.pad])
+                continue
             if seen.markers is None:
                 if port.fault != seen.fault:
                     port.fault = seen.fault
@@ -281,8 +287,12 @@ class TouchProcess:
                 self._band = heard.force_band
 
     def status(self, now_ns: int) -> TouchStatus:
-        faults = [port.fault for port in self.ports.values() if port.fault]
-        text = self._problem or (faults[0] if faults else self._words())
+        faults = [
+            f"{port.pad.replace('_', ' ').capitalize()}: {port.fault}"
+            for port in self.ports.values()
+            if port.fault
+        ]
+        text = faults[0] if faults else self._problem or self._words()
         return TouchStatus(
             t_ns=now_ns,
             pads=tuple(self._reading(port, now_ns) for port in self.ports.values()),
@@ -321,9 +331,10 @@ class TouchProcess:
             baseline=hand.baseline.subtracts(port.pad),
             markers_lost=port.lost,
             rate_hz=port.rate_hz(now_ns),
-            text=port.fault or ("" if live else "No fresh data") or port.notice,
+            text=port.fault or port.notice or ("" if live else "No fresh data"),
             axes=axes,
             axes_error=None if self._axes is None else self._axes.error,
+            fault=bool(port.fault),
         )
 
     def _answer(self, request: Request) -> Reply:

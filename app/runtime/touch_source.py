@@ -110,6 +110,7 @@ class SensorWatcher:
         self._rezero = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"touch {pad}", daemon=True)
         self.label = ""
+        self._told = ""
         self._thread.start()
 
     def rezero(self) -> None:
@@ -146,8 +147,10 @@ class SensorWatcher:
             self._out.put(Seen(self._pad, None, str(error)))
             self._stop.wait(self.RETRY_S)
             return self._clock.now_ns()
-        if markers is not None:
-            self._out.put(Seen(self._pad, markers, notice=sensor.state.notice))
+        notice = sensor.state.notice
+        if markers is not None or notice != self._told:
+            self._out.put(Seen(self._pad, markers, notice=notice))
+        self._told = notice
         now_ns = self._clock.now_ns()
         if not sensor.simulated:  # it waits for its camera itself
             self._stop.wait(0.0 if markers is not None else self._IDLE_S)

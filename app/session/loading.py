@@ -171,8 +171,7 @@ class EpisodeLoader:
 
     # ------------------------------------------------------------------------------ its thread
     def _run(self) -> None:
-        priority.go_anywhere()
-        priority.be_nice(3)
+        priority.stand_back(priority.BEHIND_WINDOW)
         try:
             while True:
                 with self._wake:

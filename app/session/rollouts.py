@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from app.runtime.requests import (
+    SLOTS,
     Arm,
     Discard,
     Keep,
@@ -94,6 +95,8 @@ class Running:
         takeovers: How often a person took over.
         tags: Kinds of failure with their moment since the beginning [s].
         uid: Its episode, "" until the recorder has told it.
+        other: Another policy that came to drive in it, "" for none: a watched training's next
+            checkpoint, for instance. Then it is nobody's trial and can only be excluded.
     """
 
     start: Attempt
@@ -107,6 +110,7 @@ class Running:
     takeovers: int = 0
     tags: tuple[tuple[str, float | None], ...] = ()
     uid: str = ""
+    other: str = ""
 
 
 def plan(
@@ -162,6 +166,7 @@ class Rollouts:
         self.auto_stop = True
         self._since_ns = 0
         self._done_since_ns = 0
+        self._led = False  # whether the policy has driven in this rollout
         self._events_seen = desk.events_seen
         self._number = 0  # of the rollout, so that late answers to an earlier one are dropped
 
@@ -288,6 +293,9 @@ class Rollouts:
         now, station = self.now, self._desk.station
         if self.phase != "judging" or now is None or self.book is None or station is None:
             return self._refuse("No rollout waits for a verdict")
+        if now.other:
+            reason = f"{now.other} drove part of it" + (f"; {reason}" if reason else "")
+            verdict = "excluded"
         if verdict == "excluded" and not reason:
             return self._refuse("Say why it is excluded")
         self.book.add(self._trial(now, station, verdict, score, reason, by))
@@ -341,6 +349,14 @@ class Rollouts:
             if (before or now.contact_ns) and t_ns >= due:
                 self._change(perturbed_ns=t_ns)
                 self._ask(Perturb(now.start.perturb), lambda _: None)
+        self._led = self._led or station.leader == now.start.slot
+        if self._led and station.leader in SLOTS and station.leader != now.start.slot:
+            status = self._desk.policies.get(station.leader)
+            name = station.leader if status is None else f"{status.name} {status.digest[:8]}"
+            self._change(other=name)
+            self._say(f"{name} has come to drive; this rollout ends and counts nowhere")
+            self.stop()
+            return
         if not station.success:
             self._done_since_ns = 0
         elif not self._done_since_ns:
@@ -370,6 +386,7 @@ class Rollouts:
     def _started(self) -> None:
         self._change(began_ns=self._clock.now_ns())
         self._done_since_ns = 0
+        self._led = False
         self._go("running")
 
     def _go(self, phase: Phase) -> None:

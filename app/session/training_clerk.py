@@ -248,7 +248,7 @@ def catalogue() -> Catalogue:
     """What can be trained here."""
     import torch
 
-    from policies.presets import presets
+    from policies.presets import GLANCES, presets
     from policies.trainable import TrainablePolicy
 
     found, broken = plugins.survey("policies")
@@ -261,7 +261,7 @@ def catalogue() -> Catalogue:
     return Catalogue(
         policies=tuple(describe(kind) for kind in trainable),
         broken=tuple(f"{each.name}: {each.reason}" for each in broken),
-        presets=tuple(presets()),
+        presets=(*presets(), *GLANCES),
         devices=("cpu", "cuda") if gpu else ("cpu",),
         device_words=torch.cuda.get_device_name(0) if gpu else "No GPU was found here",
         cores=os.cpu_count() or 1,

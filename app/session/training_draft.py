@@ -171,8 +171,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
         Weights are named by a file, which the reader has to write.
         """
-        parts = ["teledeck", "train", "--dataset", self.dataset, "--policy", self.policy]
-        parts += ["--needs", self.preset, "--queue", str(queue), "--steps", str(self.steps)]
+        folders = ("--dataset", _typed(self.dataset), "--queue", _typed(queue))
+        parts = ["--policy", self.policy, "--needs", self.preset, "--steps", str(self.steps)]
         for name, value, usual in (
             ("--batch", self.batch, 64),
             ("--seed", self.seed, 0),
@@ -190,7 +190,15 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         if self.verdict != "success":
             chosen = "null" if self.verdict == "any" else "failure"
             parts += ["--set", f"plan.verdict={chosen}"]
-        return shlex.join(parts)
+        return " ".join(("teledeck train", *folders, shlex.join(parts)))
+
+
+def _typed(path: Path | str) -> str:
+    """A path for a shell, which knows "~" only unquoted."""
+    path, mine = Path(path), Path.home()
+    if path.is_relative_to(mine) and path != mine:
+        return f"~/{shlex.quote(str(path.relative_to(mine)))}"
+    return shlex.quote(str(path))
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,6 @@ from PyQt6.QtWidgets import QApplication
 
 from app.runtime import priority
 from app.runtime.child import Child, run_child
-from app.runtime.priority import go_first
 from app.session.session import Session
 from app.ui import look
 from app.ui.action import Place
@@ -48,15 +47,6 @@ def settle_memory() -> None:
     stays.
     """
     gc.freeze()
-
-
-def prefer_this_thread() -> None:
-    """Put the event loop before cameras and pictures; only root may, others go on as they are.
-
-    Threads made afterwards inherit it, so call it when the window stands.
-    """
-    go_first(priority.WINDOW)
-    priority.keep_apart("window")
 
 
 def make_application(arguments: list[str] | None = None) -> QApplication:
@@ -110,6 +100,8 @@ def run_window(
     *,
     stop_fd: int = -1,
     screenshots: Path | None = None,
+    run: Path | None = None,
+    only: str = "",
 ) -> int:
     """Show the window on a running session until it is closed.
 
@@ -119,6 +111,8 @@ def run_window(
         dataset: What to open at once, if anything.
         stop_fd: When this becomes readable, the window closes by itself.
         screenshots: Write pictures of all places there and close, instead of waiting for a user.
+        run: Folder of the run; needed for pictures.
+        only: Which pictures, see `Photographer`.
 
     Returns:
         Exit status.
@@ -137,14 +131,15 @@ def run_window(
         window.resize(room.boundedTo(QSize(1600, 960)))
         window.show()
         window.start()
-        prefer_this_thread()
+        priority.keep_apart("window")
         QTimer.singleShot(SETTLE_MS, settle_memory)
         window.go(place)
         if dataset is not None:
             # After the first frame, so that a slow disk does not keep the window from showing.
             QTimer.singleShot(0, lambda: window.open_dataset(dataset))
-        photographer = Photographer(window, screenshots) if screenshots is not None else None
-        if photographer is not None:
+        photographer = None
+        if screenshots is not None and run is not None:
+            photographer = Photographer(window, screenshots, run, only=only)
             photographer.start()
         status = app.exec()
         return photographer.status if photographer is not None else status
@@ -174,6 +169,7 @@ def _exception_hook(
 def work(child: Child) -> None:
     """The window as a child of a run."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    priority.go_first(priority.WINDOW)
     signal.set_wakeup_fd(-1)
     options = child.options
     dataset, screenshots = options.get("dataset"), options.get("screenshots")
@@ -183,6 +179,8 @@ def work(child: Child) -> None:
             dataset=Path(dataset) if dataset else None,
             stop_fd=child.stop_fd,
             screenshots=Path(screenshots) if screenshots else None,
+            run=child.run.path,
+            only=str(options.get("only", "")),
         )
 
 

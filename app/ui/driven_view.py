@@ -163,7 +163,9 @@ class DrivenView(QWidget):
         station: StationStatus | None = self._session.station
         self.tools.refresh(state)
         if station is not None:
-            self.signs.show_arms(station.arms, self.hands.side, _by_mouse(station))
+            headset = self._session.headset if station.leader == "headset" else None
+            holds = headset.holds if headset is not None else None
+            self.signs.show_arms(station.arms, self.hands.side, _by_mouse(station), holds)
         notice = notice_for(station, self._ever)
         self.signs.setVisible(notice is None)
         self.curtain.show_notice(notice)

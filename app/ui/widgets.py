@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import QRect, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QFont, QIcon, QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
@@ -336,6 +338,7 @@ class Toast(QFrame):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.lift = ABOVE_TAKE_BAR
+        self.room: Callable[[], QRect | None] = lambda: None
         set_look(self, role="toast", tone="kept")
         row = QHBoxLayout(self)
         row.setContentsMargins(SIZES.gap, SIZES.unit, SIZES.unit, SIZES.unit)
@@ -357,7 +360,6 @@ class Toast(QFrame):
         set_look(self, tone=tone)
         self._text.setText(text)
         self._undo.setVisible(undo)
-        self.adjustSize()
         self.place()
         self.show()
         self.raise_()
@@ -367,7 +369,23 @@ class Toast(QFrame):
         return self._text.text()
 
     def place(self) -> None:
-        """Sit low in the middle of the parent, above the buttons of a take."""
+        """Sit in the room that is kept for it (`room`, in the parent's pixels); without one, low in
+        the middle of the parent, above the buttons of a take."""
+        room = self.room()
+        self._text.setWordWrap(room is not None)
+        self.setMaximumSize(16_777_215, 16_777_215)
+        if room is not None:
+            wide = self._text.fontMetrics().horizontalAdvance(self._text.text()) + 48
+            wide += 0 if self._undo.isHidden() else self._undo.sizeHint().width() + SIZES.gap
+            self.setFixedWidth(max(160, min(wide, room.width())))
+            self.setFixedHeight(max(self.heightForWidth(self.width()), SIZES.control))
+            box = self.rect()
+            box.moveCenter(room.center())
+            box.moveLeft(room.left() + (room.width() - box.width()) // 2)
+            self.move(box.topLeft())
+            return
+        self.setMinimumSize(0, 0)
+        self.adjustSize()
         parent = self.parentWidget()
         if parent is not None:
             self.move(

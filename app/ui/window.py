@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QPoint, QRect, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
@@ -139,6 +139,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self._stack, 1)
         frame.addWidget(self.status)
         self.toast = Toast(root)
+        self.toast.room = self._toast_room
         self.toast.undo_pressed.connect(lambda: self.perform(Intent("undo")))
         self.chooser = Chooser(self.session, lambda: self.settings.recent, self.ui_state)
         self.help = HelpOverlay(root)
@@ -263,6 +264,13 @@ class MainWindow(QMainWindow):
     def say(self, said: Said) -> None:
         """A line at the bottom for some seconds."""
         self.toast.say(said.text, tone=said.tone, undo=said.undo)
+
+    def _toast_room(self) -> QRect | None:
+        """Where it covers nothing that matters; None: low in the middle."""
+        if not self._page:
+            return None
+        room = self.headset_page.free_room()
+        return room.translated(self.headset_page.mapTo(self.toast.parentWidget(), QPoint()))
 
     # -------------------------------------------------------------------------------- actions
     def _key_context(self) -> Context:

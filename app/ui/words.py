@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 
 def clock_time(seconds: float) -> str:
@@ -37,3 +38,10 @@ def size(count: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Count and noun: one take, 3 takes."""
     return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s".replace(",", "\u202f")
+
+
+def home_path(path: Path | str) -> str:
+    """A path as one types it: "~/takes" for what lies in the user's home."""
+    path = Path(path)
+    inside = path.is_relative_to(Path.home())
+    return str(Path("~") / path.relative_to(Path.home())) if inside else str(path)

@@ -155,6 +155,14 @@ class Hands:
         """Why a hand does not take hold though its grip is squeezed, or ""."""
         return self._hands[side].fresh
 
+    def holds(self) -> dict[Side, str]:
+        """Hands that drive nothing though their grip is squeezed, or that are not seen: why."""
+        found: dict[Side, str] = {}
+        for side, mine in self._hands.items():
+            if mine.lost or (mine.held and mine.fresh):
+                found[side] = mine.fresh or "its tracking was lost"
+        return found
+
     # ------------------------------------------------------------------------------- one post
     def step(self, post: Post, arrival_ns: int, barred: str = "") -> Step:
         """Take one post in.
@@ -313,10 +321,12 @@ class Hands:
             return
         head = (post.head[:3], post.head[3:])
         turn, shift, left_over = common_turn(self._head, head)
-        # Nobody walks at 4 m/s or turns at 8 rad/s; after a pause a step to the side is possible.
+        # Nobody walks at 3 m/s or turns at 6 rad/s; after a pause a step to the side is possible.
+        # At 60 posts a second that is 5 cm or 6 degrees: less is no more than a push is believed
+        # to tell (docs/headset.md).
         passed_s = min(passed_s, 0.05)
         moved = float(np.linalg.norm(head[0] - self._head[0]))
-        if moved < max(0.05, 4.0 * passed_s) and abs(turn) < max(0.1, 8.0 * passed_s):
+        if moved < max(0.05, 3.0 * passed_s) and abs(turn) < max(0.1, 6.0 * passed_s):
             return
         rigid_m, rigid_rad = self.limits.rigid_m, self.limits.rigid_rad
         if left_over > rigid_rad:

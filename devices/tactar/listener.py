@@ -89,8 +89,7 @@ class Listener:
             nothing piles up in the app, and reported to `on_seen`.
         gripper_state: Answers the reference system's question: the four flags of
             `GRIPPER_KEYS`. While one is missing, the question is answered with 503.
-        on_seen: Called with address and arrival [ns] of each well-formed post that was not
-            accepted.
+        on_seen: Called as `on_post` with each well-formed post that was not accepted.
         limits: Sizes, times and numbers that are put up with.
     """
 
@@ -103,7 +102,7 @@ class Listener:
         clock: Clock | None = None,
         accepts: Callable[[str], bool] = lambda address: True,
         gripper_state: Callable[[], Mapping[str, bool]] = dict,
-        on_seen: Callable[[str, int], None] | None = None,
+        on_seen: Callable[[Post, str, int], None] | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._on_post = on_post
@@ -233,7 +232,7 @@ class Listener:
             else:
                 self._counts["refused"] += 1
                 if self._on_seen is not None:
-                    self._on_seen(address, arrival_ns)
+                    self._on_seen(post, address, arrival_ns)
         except Exception as error:  # noqa: BLE001 - counted and told; the port outlives its reader
             self._note(error)
         return 200, b'{"status":"ok"}'

@@ -41,6 +41,7 @@ def chunk_of(
     draws: FloatArray,
     uncertainty: float | None,
     carry: Any = None,
+    expects: Mapping[str, FloatArray] | None = None,
 ) -> ActionChunk:
     """The first draw is the chunk (a mean would lie between ways that only work alone).
 
@@ -64,5 +65,6 @@ def chunk_of(
         observed_ns=window.t_ns,
         samples=draws[1:] if len(draws) > 1 else None,
         uncertainty=uncertainty,
+        expects=expects or {},
         carry=carry,
     )

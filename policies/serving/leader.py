@@ -161,7 +161,7 @@ class PolicyLeader:
         """What a row wants of a side, or why it is no wish."""
         numbers = row[self.space.side_columns(side)]
         if not np.isfinite(numbers).all():
-            return None, "the policy answered numbers that are not finite"
+            return None, "the policy could not answer (its numbers are not finite)"
         limit = self.limits[side]
         position, gap = numbers[:3], float(numbers[-1])
         outside = np.maximum(limit.workspace_min - position, position - limit.workspace_max)

@@ -6,9 +6,12 @@ is the machinery.
 
 Windows with and without a swap alternate in one run, equally long and with a policy driving in
 both, so that what others do to the machine meets both alike; the excess is what swapping costs.
-Beside it stands how long the station's thread was ready to run and did not (schedstat, proc(5)).
+Of the missed ticks those are told apart that fell into 20 ms in which the virtual machine itself
+was stolen (proc(5)), as many as were stolen. Beside it stands how long the station's thread was
+ready to run and did not (schedstat, proc(5)).
 
 `python -m tests.benchmarks.swap [--seconds S] [--swaps N] [--json PATH]`
+`... --rdp CHECKPOINT [--window]`: the fast path of a trained policy.
 """
 
 from __future__ import annotations
@@ -17,17 +20,19 @@ import argparse
 import os
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from app.runtime.loop_meter import SECTIONS
 from app.runtime.requests import SLOTS, Arm, Discard, PolicyLoad, PolicyUse, Start, Stop
+from app.virtual_display import virtual_display
 from devices.leader import HandInput, LeaderInput
 from devices.pose import Pose
 from devices.ring import RingReader
 from tests.benchmarks.report import Row, options, percentiles, tell
-from tests.serving.real_run import RealRun
+from tests.serving.real_run import MODULE, RealRun
 
 _PERIOD_MS = 4.0
 _TAKEOVERS = 20
@@ -38,15 +43,19 @@ def main() -> None:
     parser = options(__doc__ or "", 10.0)
     parser.add_argument("--swaps", type=int, default=20)
     parser.add_argument("--no-cameras", action="store_true", help="leaves a processor free")
+    parser.add_argument("--checkpoint", type=Path, help="swap this one, torch and all")
+    parser.add_argument("--window", action="store_true", help="with --rdp: and a window")
     parser.add_argument("--rdp", type=Path, help="measure the fast path of this checkpoint only")
     arguments = parser.parse_args()
     if arguments.rdp is not None:
         _real_fast_path(arguments)
         return
     children = ("station", "recorder") if arguments.no_cameras else _ALL
+    trained = arguments.checkpoint
+    module = MODULE if trained is None else "app.runtime.policy_process"
     with (
         tempfile.TemporaryDirectory(prefix="td-", dir="/tmp") as folder,
-        RealRun(with_children=children) as run,
+        RealRun(with_children=children, module=module) as run,
     ):
         if "cameras" in children:
             run.until(lambda: run.session.camera is not None and bool(run.session.camera.cameras))
@@ -54,17 +63,18 @@ def main() -> None:
         assert "Recording into" in getattr(reply, "text", ""), reply
         run.ask(Arm())
         run.ask(Start(task="benchmark"))
-        rows = _swaps(run, arguments.swaps)
-        rows += _takeovers(run)
-        rows += _fast_path(run, arguments.seconds)
+        rows = _swaps(run, arguments.swaps, "good" if trained is None else str(trained))
+        if trained is None:
+            rows += _takeovers(run)
+            rows += _fast_path(run, arguments.seconds)
         run.ask(Stop())
         run.ask(Discard())
     tell("Policies on a running station, no window, recording", rows, arguments.json)
 
 
-def _swaps(run: RealRun, swaps: int) -> list[Row]:
-    run.drive("good")
-    run.load("good")
+def _swaps(run: RealRun, swaps: int, path: str) -> list[Row]:
+    run.drive(path)
+    run.load(path)
     run.poll(1.0)
     load_s: list[float] = []
     swap_ms: list[float] = []
@@ -75,7 +85,7 @@ def _swaps(run: RealRun, swaps: int) -> list[Row]:
         for _ in range(swaps):
             swapped.begin()
             began = time.monotonic()
-            slot = run.ask(PolicyLoad("good"))
+            slot = run.ask(PolicyLoad(path))
             run.poll(0.3)
             while run.phase(slot) != "ready":
                 run.poll(0.02)
@@ -92,10 +102,11 @@ def _swaps(run: RealRun, swaps: int) -> list[Row]:
             lasted = time.monotonic() - began
             swapped.end()
             quiet.begin()
+            until = time.monotonic() + lasted
             while lasted > 0.0:
-                run.poll(min(lasted, 1.0))
+                run.poll(min(lasted, 0.02))
                 quiet.drain()
-                lasted -= 1.0
+                lasted = until - time.monotonic()
             quiet.end()
     stolen = 1e3 * (_stolen_s() - stolen_s) / (time.monotonic() - since)
     rows = [
@@ -113,7 +124,7 @@ def _swaps(run: RealRun, swaps: int) -> list[Row]:
     ]
     rows += percentiles("load to ready", load_s, "s", "process, imports, checks, warm-up")
     rows += percentiles("use to drives", swap_ms, "ms", "until the status says so, at 10 Hz")
-    rows.append(Row("memory of two policies", float(np.median(memory)), "MB", "resident, no torch"))
+    rows.append(Row("memory of two policies", float(np.median(memory)), "MB", f"resident; {path}"))
     return rows
 
 
@@ -160,19 +171,31 @@ def _takeovers(run: RealRun) -> list[Row]:
 
 
 def _real_fast_path(arguments: argparse.Namespace) -> None:
-    """The fast path of a trained policy while station, recorder and its slow path run."""
-    with (
-        tempfile.TemporaryDirectory(prefix="td-", dir="/tmp") as folder,
-        RealRun(with_children=("station", "recorder"), module="app.runtime.policy_process") as run,
-    ):
-        run.session.open_dataset(Path(folder) / "data", task="benchmark")
+    """The fast path of a trained policy while everything else runs: its slow path, a second worker
+    that is ready, station, recorder (recording), cameras, and a window on a virtual display."""
+    children = ("station", "recorder") if arguments.no_cameras else _ALL
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td-", dir="/tmp")))
+        if arguments.window:
+            stack.enter_context(virtual_display(1280, 800))
+        run = stack.enter_context(
+            RealRun(
+                with_children=children,
+                module="app.runtime.policy_process",
+                window_on=folder / "data" if arguments.window else None,
+            )
+        )
+        run.session.open_dataset(folder / "data", task="benchmark")
         run.until(lambda: run.session.recorder is not None and bool(run.session.recorder.streams))
+        run.load(str(arguments.rdp))
         run.ask(Arm())
         run.ask(Start(task="benchmark"))
-        rows = _fast_path(run, arguments.seconds, str(arguments.rdp))
+        rows = [Row("load when it began", os.getloadavg()[0], "1")]
+        rows += _fast_path(run, arguments.seconds, str(arguments.rdp))
         run.ask(Stop())
         run.ask(Discard())
-    tell("Fast path of a trained policy, no window, no cameras", rows, arguments.json)
+    beside = "cameras, " * (not arguments.no_cameras) + "a window, " * arguments.window
+    tell(f"Fast path of a trained policy beside {beside}recorder", rows, arguments.json)
 
 
 def _fast_path(run: RealRun, seconds: float, path: str = "react") -> list[Row]:
@@ -205,6 +228,7 @@ class _Ticks:
         self._whole: list[np.ndarray] = []
         self._gaps: list[np.ndarray] = []
         self._waited_ms: list[float] = []
+        self.stolen = 0
         self._began_ns = 0
 
     def __enter__(self) -> _Ticks:
@@ -216,13 +240,19 @@ class _Ticks:
     def begin(self) -> None:
         self._loop.skip()
         self._times: list[np.ndarray] = []
+        self._stolen_s = _stolen_s()
         self._began_ns = self._waiting_ns()
 
     def drain(self) -> None:
         """Call it more often than the ring is long."""
         loop = self._loop.drain()
         assert not loop.missed, "the benchmark was too slow to see every tick"
-        self._times.append(loop.t_ns)
+        before, self._stolen_s = self._stolen_s, _stolen_s()
+        last = [times[-1] for times in self._times[-1:]]
+        missed = _missed(np.diff(np.concatenate([last, loop.t_ns])) / 1e6)
+        self.stolen += min(missed, round(1e3 * (self._stolen_s - before) / _PERIOD_MS))
+        if len(loop.t_ns):
+            self._times.append(loop.t_ns)
         self._lateness.append(loop.data[:, SECTIONS.index("lateness")])
         self._whole.append(loop.data[:, -1])
 
@@ -246,8 +276,7 @@ class _Ticks:
 
     @property
     def missed(self) -> int:
-        """Ticks that did not happen: gaps of 6 ms and more count by their length."""
-        return int(np.maximum(np.rint(self.gaps / _PERIOD_MS) - 1, 0).sum())
+        return _missed(self.gaps)
 
     @property
     def missed_share(self) -> float:
@@ -259,11 +288,17 @@ class _Ticks:
         return [
             Row("control ticks", float(self.count), "ticks", note),
             Row("control ticks missed", float(self.missed), "ticks", note),
+            Row("missed while stolen", float(self.stolen), "ticks", f"of these; {note}"),
             Row("station waited for a processor", waited, "ms/s", note),
             *percentiles("tick to tick", self.gaps, "ms", note),
             *percentiles("work of a tick", np.concatenate(self._whole), "ms", note),
             *percentiles("loop lateness", np.concatenate(self._lateness), "ms", note),
         ]
+
+
+def _missed(gaps_ms: np.ndarray) -> int:
+    """Ticks that did not happen: gaps of 6 ms and more count by their length."""
+    return int(np.maximum(np.rint(gaps_ms / _PERIOD_MS) - 1, 0).sum())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ is opened and played.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.launch import Run
+from app.runtime import priority
 from app.runtime.loop_meter import SECTIONS
 from app.runtime.requests import UseLeader
 from app.runtime.station_file import StationFile
@@ -43,20 +45,22 @@ def _scene(arguments: argparse.Namespace, scene: str) -> list[Row]:
     from PyQt6.QtWidgets import QApplication
 
     from app.ui.action import Intent
-    from app.ui.app import make_application, make_window, prefer_this_thread, settle_memory
+    from app.ui.app import make_application, make_window, settle_memory
     from app.ui.collect.place import CollectPlace
 
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else make_application()
+    os.setpriority(os.PRIO_PROCESS, 0, 0)  # children inherit it; an earlier scene raised it
     began = time.monotonic()
     run = Run(StationFile(scene=scene))
     run.start()
+    priority.go_first(priority.WINDOW)
     window = make_window(run.session)
     width, height = map(int, arguments.size.split("x"))
     window.resize(width, height)
     window.show()
     window.start()
-    prefer_this_thread()
+    priority.keep_apart("window")
     late: list[float] = []
     last = [time.monotonic()]
 

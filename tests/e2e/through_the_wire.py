@@ -3,7 +3,7 @@
 `python -m tests.e2e.through_the_wire [--out DIR] [--scenes wipe,lift,drawer] [--plugs 20]`
 
 Starts `teledeck` under a virtual display and leads from nothing to a moving arm by the page of the
-headset (F2), with key events (xdotool). The headset is `tests.e2e.wearer`, a process of its own
+headset (F2), with key events (xdotool). The headset is `app.wearer`, a process of its own
 that reaches the robot through the TactAR port alone: its app's heading is turned, its hands are
 swapped and tremble. It wipes the board and lifts the cup, recorded and kept, opens the drawer, and
 its plug is pulled at random moments while it drives. Prints every step; exit status 1 when any did
@@ -13,14 +13,10 @@ not come true.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +29,8 @@ from app.runtime.bus import Bus
 from app.runtime.rundir import RunDir
 from app.runtime.statuses import HeadsetStatus, StationStatus
 from app.virtual_display import virtual_display
+from app.wearer import HEADING, PADS
+from app.worn import Worn
 from datasets.dataset import Dataset
 from datasets.library import Library
 from devices.clock import NS_PER_S
@@ -42,7 +40,6 @@ from devices.leader import SIDES
 from devices.ring import RingReader
 from devices.stream import FloatArray
 from tests.e2e.by_hand import Eyes, Steps, window
-from tests.e2e.wearer import HEADING, PADS
 
 ADDRESS = "127.0.0.7"  # a headset is another machine; this address is on the same one
 STALE_S = 0.15  # without a post for so long the arm must hold
@@ -66,52 +63,6 @@ RECORDED = (
     *(f"{side}_gripper/gap_sent" for side in SIDES),
     "station/input_delay",
 )
-
-
-class Worn:
-    """The headset in its process, on somebody's head."""
-
-    def __init__(self, run: RunDir, scene: str, port: int = 8082) -> None:
-        line = [sys.executable, "-m", "tests.e2e.wearer", str(run.path), "--scene", scene]
-        line += ["--address", ADDRESS, "--port", str(port), "--grip", str(_GRIP.get(scene, 1.0))]
-        self._process = subprocess.Popen(
-            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.told: dict[str, Any] = {}
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-
-    def say(self, word: str) -> None:
-        assert self._process.stdin is not None
-        print(word, file=self._process.stdin, flush=True)
-
-    def pull(self) -> int:
-        """Pull the plug; the answer is when [ns, monotonic]."""
-        os.kill(self._process.pid, signal.SIGSTOP)
-        return time.monotonic_ns()
-
-    def plug_in(self) -> None:
-        os.kill(self._process.pid, signal.SIGCONT)
-
-    def close(self) -> None:
-        self.plug_in()
-        with contextlib.suppress(BrokenPipeError):
-            self.say("quit")
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._thread.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.told = json.loads(line)
 
 
 class Screen:
@@ -211,7 +162,13 @@ class WireSteps(Steps):
         self.picture(f"{scene}-page")
         hands.press("Return")
         self.check("Enter opens the port", lambda: screen.headset.listening, 10.0)
-        worn = Worn(run, scene, screen.headset.port)
+        worn = Worn(
+            run.path,
+            scene,
+            address=ADDRESS,
+            port=screen.headset.port,
+            grip=_GRIP.get(scene, 1.0),
+        )
         self.check(
             f"the headset is seen ({ADDRESS})",
             lambda: any(p.address == ADDRESS and p.rate_hz > 40 for p in screen.headset.posters),

@@ -291,3 +291,18 @@ def test_walking_and_turning_with_everything_is_no_recentring(
 
     driver.run(0.5, go)
     assert "recentre" not in driver.news
+
+
+@pytest.mark.parametrize(
+    ("turn", "shift_m", "seen"),
+    [(0.11, 0.0, True), (0.0, 0.06, True), (0.09, 0.0, False), (0.0, 0.045, False)],
+)
+def test_a_recentring_of_5_cm_or_6_degrees_is_seen(turn: float, shift_m: float, seen: bool) -> None:
+    """Less is not seen, as the docs say: it is no more than a push is believed to tell."""
+    driver = Driver(Room())
+    driver.run(0.1)
+    driver.room.left = driver.room.left.grip()
+    driver.run(0.1)
+    driver.room.recentred, driver.room.jolt = turn, np.array([shift_m, 0.0, 0.0])
+    driver.run(0.1)
+    assert ("recentre" in driver.news) == seen

@@ -76,15 +76,16 @@ def test_names_that_are_no_folder_names_are_refused(tmp_path: Path, plan: Plan) 
         queue.cancel("x")
 
 
+@pytest.mark.timeout(400)  # trainings step back: ten seconds of work take minutes beside others
 def test_a_queue_whose_runner_is_killed_goes_on(tmp_path: Path, dataset: Dataset) -> None:
-    slow = plan_for(dataset, hold_out=0.0, steps=3000, save_every_s=0.3, judge_every=3000)
+    slow = plan_for(dataset, hold_out=0.0, steps=600, save_every_s=0.3, judge_every=600)
     desk = TrainingDesk(tmp_path / "runs")
     queue = desk.queue
     first, second = queue.add(slow), queue.add(plan_for(dataset, hold_out=0.0, steps=20))
     command = [sys.executable, "-m", "app.cli", "train", "--queue", str(queue.root)]
     runner = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        _wait(lambda: first.status().step >= 20)
+        _wait(lambda: first.status().step >= 20, 120.0)
         assert desk.working and desk.runs()[0].can == {"pause", "cancel"}
     finally:
         runner.send_signal(signal.SIGKILL)
@@ -92,7 +93,7 @@ def test_a_queue_whose_runner_is_killed_goes_on(tmp_path: Path, dataset: Dataset
     _wait(lambda: not first.is_locked())  # the training ends with its runner
     assert first.status().phase == "stopped" and second.status().phase == "waiting"
     assert not desk.working
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert [view.status.phase for view in desk.runs()] == ["done", "done"]
     whole = RunFolder(tmp_path / "whole")

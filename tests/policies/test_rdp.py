@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -257,3 +258,72 @@ def test_it_answers_a_touch_that_nothing_foretold() -> None:
         told = [policy.react(chunk, at(chunk, row, touch))[2] for row in range(SPACE.horizon)]
         errors.append(np.abs(np.array(told) - height).mean())
     assert np.mean(errors) < 0.4 * blind, (np.mean(errors), blind)
+
+
+# ------------------------------------------------------------------------------ expected touch
+def leaning(chance: np.random.Generator, size: int) -> dict[str, torch.Tensor]:
+    """How hard one presses follows from how far the motion goes and from where it is made."""
+    far, where = chance.uniform(0.0, 0.3, (2, size, 1))
+    actions = np.zeros((size, SPACE.horizon, 4))
+    actions[..., 0] = far * np.linspace(0.0, 1.0, SPACE.horizon)
+    touch = np.zeros((size, SPACE.horizon, 6))
+    touch[..., 2] = 10.0 * far + 20.0 * where
+    batch = {"actions": actions, "touch": touch, "gap": np.repeat(where[:, None], GAP.steps, 1)}
+    made = {key: torch.tensor(value, dtype=torch.float32) for key, value in batch.items()}
+    made["mask"] = torch.ones(size, SPACE.horizon, dtype=torch.bool)
+    made["weight"] = torch.ones(size)
+    return made
+
+
+def test_it_expects_the_touch_that_went_with_such_a_motion_from_there() -> None:
+    batch = leaning(np.random.default_rng(1), 64)
+    policy, _ = build(RDPPolicy, (GAP, TOUCH), SPACE, batch, relative=False, **SMALL)
+    train(policy, leaning, {"tokenizer": 500, "latent": 2})
+    assert isinstance(policy, RDPPolicy) and policy.expectation is not None
+    with torch.no_grad():
+        actions = policy.normaliser.normalise("actions", batch["actions"])
+        plan = policy.tokenizer.plan(policy.tokenizer.posterior(actions)[0])
+        told = policy.expectation(plan, policy._place(batch, plan))
+    told = policy.normaliser.denormalise("touch", told)[..., 2]
+    felt = batch["touch"][..., 2]
+    wrong, guessed = (told - felt).abs().mean(), (felt.mean() - felt).abs().mean()
+    assert wrong < 0.4 * guessed, (wrong, guessed)
+
+
+def test_a_chunk_tells_it_by_stream_in_its_unit() -> None:
+    chunk = made()[1]
+    assert set(chunk.expects) == {"right_arm/wrench"}
+    rows = chunk.expects["right_arm/wrench"]
+    assert rows.shape == (SPACE.horizon, 6) and np.isfinite(rows).all()
+    low, high = -50.0, 50.0
+    assert low < rows.min() and rows.max() < high, "newtons, not what the network says"
+    without, _ = build(RDPPolicy, NEEDS, SPACE, expects=False, **SMALL)
+    without.reset(0)
+    batch = random_batch(NEEDS, SPACE, seed=1)
+    assert without.act(window_of(batch, NEEDS)).expects == {}
+
+
+def test_the_head_changes_nothing_of_what_drives() -> None:
+    """Same first weights, same gradients."""
+    found = []
+    for expects in (True, False):
+        policy, batch = build(RDPPolicy, NEEDS, SPACE, expects=expects, **SMALL)
+        policy.loss(batch, "tokenizer", torch.Generator().manual_seed(0))["loss"].backward()
+        assert isinstance(policy, RDPPolicy)
+        weights = {n: w for n, w in policy.named_parameters() if "expectation" not in n}
+        gradients = [weight.grad for weight in policy.tokenizer.parameters()]
+        found.append((weights, gradients))
+    (with_it, its), (without, others) = found
+    assert with_it.keys() == without.keys()
+    for name, weight in with_it.items():
+        assert torch.equal(weight, without[name]), name
+    for one, other in zip(its, others, strict=True):
+        assert one is not None and other is not None and torch.allclose(one, other, atol=1e-7)
+
+
+def test_what_was_stored_before_there_was_a_head_is_read_without_one() -> None:
+    new = RDPPolicy.configure(NEEDS, SPACE)
+    assert new.expects is True  # type: ignore[attr-defined]
+    fields = msgspec.to_builtins(new)
+    del fields["expects"]
+    assert RDPPolicy.read_config(fields).expects is False  # type: ignore[attr-defined]

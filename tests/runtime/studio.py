@@ -29,6 +29,7 @@ class Studio:
         cameras: Options of the synthetic cameras.
         station: Options of the synthetic station.
         run_base: Where the run folder goes; default as in production.
+        recorder: Options of the recorder.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Studio:
         cameras: dict[str, Any] | None = None,
         station: dict[str, Any] | None = None,
         run_base: Path | None = None,
+        recorder: dict[str, Any] | None = None,
     ) -> None:
         self.base = base
         self.supervisor = Supervisor(
@@ -44,7 +46,7 @@ class Studio:
             [
                 ChildSpec("station", "tests.runtime.synthetic_station", station or {}),
                 ChildSpec("cameras", "app.runtime.synthetic_cameras", cameras or SMALL),
-                ChildSpec("recorder", "app.runtime.recorder", restarts=3),
+                ChildSpec("recorder", "app.runtime.recorder", recorder or {}, restarts=3),
             ],
             crash_dir=base / "crashes",
         )

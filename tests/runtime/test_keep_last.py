@@ -86,8 +86,8 @@ def test_while_a_take_runs_it_has_it_all(rollout: Studio) -> None:
     rollout.until(lambda status: "are stored" in status.text)
 
 
-def test_a_killed_recorder_costs_half_a_second_of_it(rollout: Studio) -> None:
-    wait(rollout, 2.0)
+def test_a_killed_recorder_costs_the_end_of_it(rollout: Studio) -> None:
+    wait(rollout, 4.0)
     killed_ns = time.monotonic_ns()
     rollout.kill("recorder")
     rollout.until_after(killed_ns, "idle")
@@ -98,7 +98,7 @@ def test_a_killed_recorder_costs_half_a_second_of_it(rollout: Studio) -> None:
         t_ns = episode["sim/state"].t_ns
         before = t_ns[t_ns < killed_ns]
         assert killed_ns - before[0] > 1.0e9, "what the dead one had written is there"
-        assert killed_ns - before[-1] < 1.0e9  # half a second, and load
+        assert killed_ns - before[-1] < 2.5e9  # what was in hand, and load
         for stream in episode:
             assert np.count_nonzero(np.diff(numbers(episode, stream)) != 1) == 1, "one gap"
 
@@ -109,6 +109,19 @@ def test_without_a_policy_there_is_nothing(tmp_path: Path) -> None:
         assert "No dataset" in studio.refused(KeepLast())
         studio.open()
         assert "nothing to keep" in studio.refused(KeepLast())
+        assert not scratch(studio).exists()
+
+
+def test_a_station_that_keeps_nothing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    off = {"station": {"policy": {"keep_last": False}}}
+    with Studio(
+        tmp_path, station={"policy": True}, run_base=tmp_path / "run", recorder=off
+    ) as studio:
+        assert "No dataset" in studio.refused(KeepLast())
+        studio.open()
+        wait(studio, 0.5)
+        assert "keep_last = true" in studio.refused(KeepLast())
         assert not scratch(studio).exists()
 
 

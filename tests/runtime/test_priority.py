@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.runtime import priority
+from app.runtime.spare_thread import SpareThread
 
 
 def in_a_thread(ask: Callable[[], object]) -> object:
@@ -44,13 +45,33 @@ def test_who_answers_soon_has_a_short_slice_and_keeps_its_niceness() -> None:
     assert in_a_thread(ask) == (True, "400000", True)
 
 
-def test_who_may_not_go_first_goes_on_as_it_is() -> None:
-    def ask() -> bool:
-        before = niceness()
-        allowed = priority.go_first(before - 3)
-        return niceness() == (before - 3 if allowed else before)
+def test_a_process_goes_first_with_all_its_threads_or_goes_on_as_it_is() -> None:
+    code = """
+import os, threading
+from app.runtime import priority
+from pathlib import Path
+end = threading.Event()
+threading.Thread(target=end.wait).start()
+before = os.getpriority(os.PRIO_PROCESS, 0)
+allowed = priority.go_first(before - 3)
+threading.Thread(target=end.wait).start()
+told = {os.getpriority(os.PRIO_PROCESS, int(t.name)) for t in Path("/proc/self/task").iterdir()}
+end.set()
+assert told == {before - 3 if allowed else before}, (allowed, told)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
-    assert in_a_thread(ask)
+
+def test_who_stands_back_never_moves_forward() -> None:
+    before = niceness()
+
+    def ask() -> tuple[int, int]:
+        priority.stand_back(before + 2)
+        further = niceness()
+        priority.stand_back(before)
+        return further, niceness()
+
+    assert in_a_thread(ask) == (min(19, before + 2),) * 2
 
 
 def test_being_nice_counts_for_one_thread() -> None:
@@ -71,7 +92,7 @@ def test_robot_and_window_have_a_core_each_and_all_others_have_both() -> None:
         def ask() -> tuple[set[int], set[int]]:
             priority.keep_apart(which)  # type: ignore[arg-type]
             kept = os.sched_getaffinity(threading.get_native_id())
-            priority.go_anywhere()
+            priority.stand_back(niceness())
             return kept, os.sched_getaffinity(threading.get_native_id())
 
         return ask
@@ -101,3 +122,30 @@ def test_a_session_of_its_own_steps_back_as_a_whole(own: bool) -> None:
         start_new_session=own,
     )
     assert told.stdout.split()[-1] == ("7" if own else before)
+
+
+def test_what_goes_before_all_makes_threads_that_do_not() -> None:
+    def policy() -> int:
+        return os.sched_getscheduler(threading.get_native_id())
+
+    def ask() -> tuple[bool, bool, object]:
+        allowed = priority.go_before_all()
+        return allowed, policy() & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO, in_a_thread(policy)
+
+    allowed, real_time, later = in_a_thread(ask)  # type: ignore[misc]
+    assert allowed == real_time and later == os.SCHED_OTHER
+
+
+def test_a_spare_thread_takes_its_place_before_it_has_work() -> None:
+    said: list[str] = []
+    placed = threading.Event()
+
+    def place() -> None:
+        said.append("placed")
+        placed.set()
+
+    spare = SpareThread("spare", place)
+    assert placed.wait(10.0)
+    spare.begin(lambda: said.append("worked"))
+    spare.join(10.0)
+    assert said == ["placed", "worked"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import numpy as np
 
 from app.launch import children
 from app.runtime.requests import SLOTS, Ok, PolicyLoad, PolicyUse, UseLeader
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
-from app.runtime.supervisor import Supervisor
+from app.runtime.supervisor import ChildSpec, Supervisor
 from app.session.session import Session
 from devices.stream import FloatArray
 
@@ -23,7 +25,14 @@ MODULE = "tests.serving.scripted_worker"
 
 
 class RealRun:
-    """Station, supervisor and session; more children by name."""
+    """Station, supervisor and session; more children by name.
+
+    Args:
+        with_children: What starts.
+        memory_mb: Of a policy's process.
+        module: Of a policy's process.
+        window_on: The dataset of a window, which needs a display; None for no window.
+    """
 
     def __init__(
         self,
@@ -31,6 +40,7 @@ class RealRun:
         with_children: Sequence[str] = ("station",),
         memory_mb: int = 3000,
         module: str = MODULE,
+        window_on: Path | None = None,
     ) -> None:
         station = StationFile(scene="drawer")
         specs = [
@@ -38,6 +48,11 @@ class RealRun:
             for spec in children(station)
             if spec.name in (*with_children, *SLOTS)
         ]
+        if window_on is not None:
+            shown = {"station": msgspec.to_builtins(station), "dataset": str(window_on)}
+            options = {**shown, "screenshots": None}
+            specs.append(ChildSpec("window", "app.ui.app", options, answers=False))
+            with_children = (*with_children, "window")
         self.supervisor = Supervisor(RunDir.create(), specs)
         self.session = Session(RunDir.join(self.supervisor.run.path))
         self._names = tuple(with_children)
@@ -46,7 +61,7 @@ class RealRun:
         try:
             self.supervisor.start(*self._names)
             for name in self._names:
-                if name != "cameras":
+                if name not in ("cameras", "window"):
                     self.supervisor.wait_until_answers(name, PATIENCE_S)
             self.until(lambda: self.session.station is not None)
         except BaseException:

@@ -170,3 +170,27 @@ def test_a_plan_tries_all_policies_on_each_start_in_mixed_order() -> None:
     assert all({a.slot for a in pair} == {"policy_a", "policy_b"} for pair in pairs)
     assert all(pair[0].seed == pair[1].seed for pair in pairs)
     assert 10 <= sum(pair[0].slot == "policy_a" for pair in pairs) <= 30
+
+
+def test_a_policy_that_comes_to_drive_in_between_makes_it_nobodys_trial(lab: Lab) -> None:
+    """The next checkpoint of a watched training, for instance."""
+    lab.run(Attempt("policy_a", 7))
+    lab.desk.set_station(leader="policy_a")
+    lab.pass_s(0.5)
+    lab.desk.set_station(leader="policy_b")
+    lab.pass_s(0.5)
+    assert lab.rollouts.phase == "judging"
+    assert "counts nowhere" in lab.said[-1]
+    assert lab.rollouts.judge("success", 1.0)
+    (trial,) = TrialBook(lab.folder / "trials.jsonl")
+    assert trial.verdict == "excluded" and "dpdpdp drove part of it" in trial.reason
+
+
+def test_who_drove_before_the_policy_had_answered_does_not_count(lab: Lab) -> None:
+    lab.desk.set_station(leader="policy_b")
+    lab.run(Attempt("policy_a", 7))
+    lab.pass_s(0.5)
+    assert lab.rollouts.phase == "running"
+    lab.desk.set_station(leader="policy_a")
+    lab.pass_s(0.5)
+    assert lab.rollouts.phase == "running"

@@ -354,7 +354,7 @@ def test_a_captured_session_is_posted_again(tmp_path: Path) -> None:
     wanted = [parse_post(encode_post(post)) for post in wanted]
     with SessionWriter(path, SessionHeader("2026-11-24")) as writer:
         for i, post in enumerate(wanted):
-            writer.posted(post, "192.168.2.205", 10**12 + i * 16_666_667)
+            writer.posted(post, "198.51.100.31", 10**12 + i * 16_666_667)
     motion = motions.named(str(path))
     replayed = [motion((i + 0.5) / 60) for i in range(45)]
     assert replayed == wanted + wanted[:15]
@@ -381,7 +381,7 @@ def test_an_address_that_is_taken_is_said() -> None:
 # ------------------------------------------------------------------------------------ the command
 def test_device_option() -> None:
     assert device("", "127.0.0.1") == ("127.0.0.1", Ports())
-    assert device("", "192.168.2.7") == ("0.0.0.0", Ports())
+    assert device("", "198.51.100.7") == ("0.0.0.0", Ports())
     assert device("127.0.0.2", "127.0.0.1") == ("127.0.0.2", Ports())
     assert device("127.0.0.2:20000", "127.0.0.1")[1] == Ports(20001, 20002, 20004, 20005)
     with pytest.raises(ConfigError, match="is no port"):

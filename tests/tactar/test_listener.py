@@ -37,7 +37,7 @@ class Heard:
     def take(self, post: Post, address: str, t_ns: int) -> None:
         self.posts.append((post, address, t_ns))
 
-    def see(self, address: str, t_ns: int) -> None:
+    def see(self, _post: Post, address: str, t_ns: int) -> None:
         self.seen.append((address, t_ns))
 
     def accepts(self, address: str) -> bool:
@@ -247,7 +247,7 @@ def test_a_fake_headset_may_say_what_it_is() -> None:
     async def test() -> None:
         async with listening(Heard()) as listener:
             assert listener.simulated("127.0.0.9")
-            assert not listener.simulated("192.168.2.205")
+            assert not listener.simulated("198.51.100.31")
             line = b"GET %s HTTP/1.1\r\n\r\n" % SIMULATED_PATH.encode()
             assert (await ask(listener.port, line))[0] == 404
             assert listener.counters().other_paths == 0

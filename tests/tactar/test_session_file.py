@@ -27,7 +27,7 @@ from tests.tactar.shared import posts
 HEADER = SessionHeader("2026-11-24T16:00:00+00:00", "bench 2")
 times = st.integers(0, 2**62)
 records = st.lists(
-    st.builds(Posted, times, st.just("192.168.2.205"), posts)
+    st.builds(Posted, times, st.just("198.51.100.31"), posts)
     | st.builds(Sent, times, st.sampled_from([10001, 10002]), st.binary(max_size=100)),
     max_size=8,
 )
@@ -113,7 +113,7 @@ def test_a_post_of_a_file_is_checked_as_one_of_the_wire(folder: Path) -> None:
     path.unlink(missing_ok=True)
     with SessionWriter(path, HEADER) as writer:
         hand = Controller(np.zeros(3), np.zeros(4))
-        writer.posted(Post(1.0, hand, hand), "192.168.2.205", 1)
+        writer.posted(Post(1.0, hand, hand), "198.51.100.31", 1)
     found, why = read(path)
     assert found == []
     assert "quaternion" in why

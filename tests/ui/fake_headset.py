@@ -19,7 +19,7 @@ from app.runtime.requests import (
 from app.runtime.statuses import HeadsetCalibration, HeadsetStatus, Poster, SetUpState, StreamOut
 from devices.stream import Sample
 
-ADDRESS = "192.168.2.205"
+ADDRESS = "198.51.100.31"
 NOT_RUNNING = SetUpState("", "")
 ASKED = {
     "squeeze_left": "Squeeze the grip of your left controller.",

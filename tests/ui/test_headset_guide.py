@@ -121,8 +121,8 @@ def test_a_hold_is_told_with_the_way_out_of_it() -> None:
 
 
 def test_a_second_headset_is_named() -> None:
-    status = posting(posters=(poster(confirmed=True), poster("192.168.2.31")))
-    assert [p.address for p in refused_posters(status)] == ["192.168.2.31"]
+    status = posting(posters=(poster(confirmed=True), poster("198.51.100.32")))
+    assert [p.address for p in refused_posters(status)] == ["198.51.100.32"]
     assert refused_posters(headset(listening=True, posters=(poster(),))) == ()
 
 
@@ -151,8 +151,8 @@ def test_an_open_port_is_never_shown_in_a_quiet_colour() -> None:
 
 def test_a_calibration_is_told_in_degrees_and_ages() -> None:
     facts = dict(calibration_words(calibration(age_s=7200.0)))
-    assert facts["Turn corrected"] == "\u221221.4°"
-    assert facts["Spread of the push"] == "±0.8°"
+    assert facts["Turn"] == "\u221221.4°"
+    assert facts["Spread"] == "±0.8°"
     assert "2 h" in facts["Made"] and "exchanged" in facts["Hands"]
     assert [age_words(s) for s in (-3.0, 40.0, 720.0, 400_000.0)] == [
         "0 s",

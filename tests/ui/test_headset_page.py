@@ -57,7 +57,7 @@ class Desk:
             self.session, places, SettingsFile(folder / "w.toml"), Sounds(folder / "sounds")
         )
         self.page = self.window.headset_page
-        self.page.addresses = lambda: (MachineAddress("192.168.2.187", "eth0"),)
+        self.page.addresses = lambda: (MachineAddress("198.51.100.20", "eth0"),)
         qtbot.addWidget(self.window)
         self.window.resize(1280, 800)
         self.window.show()
@@ -109,7 +109,7 @@ def test_enter_leads_from_nothing_to_driving(desk: Desk) -> None:
     desk.press(Key.Key_Return)
     assert desk.session.asked == [HeadsetListen(True, 8082)]
     assert desk.step == "who" and desk.page.board.isVisible()
-    assert desk.page.board.addresses() == ("192.168.2.187",)
+    assert desk.page.board.addresses() == ("198.51.100.20",)
     desk.press(Key.Key_Return)  # nothing to press: the headset must come
     assert len(desk.session.asked) == 1
     desk.headset(posters=(fake.poster(),))
@@ -261,7 +261,7 @@ def test_a_dead_headset_process_can_be_started(desk: Desk) -> None:
 
 
 def test_two_headsets_are_shown_and_one_can_be_taken(desk: Desk) -> None:
-    other = "192.168.2.31"
+    other = "198.51.100.32"
     desk.headset(listening=True, posters=(fake.poster(), fake.poster(other)))
     lines = desk.page.posters.lines()
     assert [line.address.text() for line in lines] == [ADDRESS, other]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
@@ -26,6 +28,7 @@ from app.runtime.requests import (
 )
 from app.runtime.statuses import NeedCheck
 from app.session.rollouts import FAILURES
+from app.session.training import TrainingDesk
 from app.ui import look
 from app.ui.action import PLACES, Intent, Place
 from app.ui.actions import ACTIONS, by_id
@@ -38,10 +41,12 @@ from app.ui.test.memory import Memory, MemoryFile
 from app.ui.test.place import TestPlace
 from app.ui.test.plots import held
 from app.ui.test.results import book_of
+from app.ui.test.words import short_place
 from app.ui.window import MainWindow
 from devices.clock import FakeClock
 from devices.stream import Sample
 from policies.evaluation.trials import Trial, TrialBook
+from policies.training_run import Plan, Status
 from tests.ui.fake_session import FakeSession, policy
 
 pytestmark = [pytest.mark.gl, pytest.mark.window]
@@ -257,6 +262,10 @@ def test_what_does_not_fit_comes_first_and_is_open(lab: Lab) -> None:
     assert card.table.isVisible() and card.more.text() == "1 of 2 checks do not fit"
     first = card._grid.itemAtPosition(0, 1)
     assert first is not None and "front/rgb" in first.widget().text()  # type: ignore[union-attr]
+    QApplication.processEvents()
+    boxes = [card._grid.cellRect(0, column) for column in range(4)]
+    assert all(a.right() < b.left() for a, b in pairwise(boxes)), boxes
+    assert all(box.width() >= 80 for box in boxes[1:]), "no column is drawn over the next"
     card.more.click()
     assert not card.table.isVisible()
 
@@ -281,6 +290,63 @@ def test_a_training_is_watched(lab: Lab, tmp_path: Path) -> None:
     sheet.use.setChecked(True)
     sheet.done.click()
     assert lab.asked(PolicyWatch) == [PolicyWatch(str(tmp_path), use=True)]
+
+
+def test_what_is_watched_is_said(lab: Lab) -> None:
+    assert lab.place.watched.isHidden()
+    lab.session.set_station(watching="/home/kim/trainings/0001-rdp", watched_drives=True)
+    lab.pass_s(0.1)
+    assert lab.place.watched.text() == "Watches 0001-rdp, lets it drive"
+    assert "/home/kim/trainings/0001-rdp" in lab.place.watched.toolTip()
+
+
+def test_the_sheets_offer_the_trainings_of_the_queue(lab: Lab, tmp_path: Path) -> None:
+    plan = Plan(dataset=str(tmp_path), policy="bc", config={})
+    lab.place.train.desk = TrainingDesk(tmp_path / "queue")
+    runs = [lab.place.train.desk.add(plan, name) for name in ("one", "two")]
+    (runs[1].path / "best").mkdir()
+    with runs[0].locked():  # as long as a trainer lives
+        runs[0].write_status(Status(phase="training"))
+        lab.window.perform(Intent("policy_watch"))
+    sheet = lab.place.watch_sheet
+    shown = [sheet.before.item(row).text() for row in range(sheet.before.count())]
+    assert shown == ["0001-one", "0002-two"], "what trains comes first"
+    assert sheet.given() == str(runs[0].path)
+    sheet.before.setCurrentRow(1)
+    assert sheet.given() == str(runs[1].path)
+    sheet.dismiss()
+    lab.window.perform(Intent("policy_load"))
+    assert [lab.place.policy_sheet.before.item(0).text()] == ["0002-two/best"]
+
+
+def test_touch_is_shown_beside_what_the_policy_expects(lab: Lab) -> None:
+    plots = lab.place.run.plots
+    lab.session.set_station(leader="policy_a")
+    lab.pass_s(0.1)
+    assert "not told" in plots.touch_plot.accessibleName()
+    rows = np.zeros((24, 6))
+    rows[:, 2] = np.arange(24.0)  # 1 N more with each row
+    name = "policy_a/expects/right_arm/wrench"
+    lab.session.samples[name] = Sample(name, 0, lab.clock.now_ns(), rows)
+    lab.pass_s(0.5)
+    assert "dashed" in plots.touch_plot.accessibleName()
+    rate_hz = lab.session.policies["policy_a"].rate_hz
+    assert plots.expected["right"].last == pytest.approx(0.5 * rate_hz, abs=0.1)
+    (line,) = plots._expected_lines(lab.clock.now_ns())
+    assert line.dashed
+    before = plots.expected["right"].last_t_ns
+    lab.pass_s(5.0)
+    assert plots.expected["right"].last_t_ns < before + 2e9, "a plan that has ended expects nothing"
+
+
+def test_no_whole_path_stands_on_a_card(lab: Lab) -> None:
+    status = msgspec.structs.replace(policy("policy_a"), path="/home/kim/runs/0001-rdp/best")
+    lab.session.policies["policy_a"] = status
+    lab.pass_s(0.1)
+    card = lab.place.run.cards["policy_a"]
+    assert card.path.text() == "0001-rdp/best" and card.path.toolTip() == status.path
+    assert short_place("ws://localhost:8000") == "ws://localhost:8000"
+    assert short_place("") == ""
 
 
 def test_the_instruction_is_told_without_loading(lab: Lab) -> None:

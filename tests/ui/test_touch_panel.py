@@ -78,9 +78,31 @@ def test_each_pad_and_hand_tells_its_own(panel: TouchPanel) -> None:
 
 def test_it_says_why_nothing_is_felt(panel: TouchPanel) -> None:
     panel.show_touch(TouchView(note="Touch is not running: no field is shown", fault=True))
-    assert "not running" in panel.foot.text()
+    assert "not running" in panel.alert.text() and not panel.alert.isHidden()
     panel.show_touch(TouchView(pads={"left_inner": felt()}))
-    assert panel.foot.text() == "Simulated field"
+    assert panel.foot.text() == "Simulated field" and panel.alert.isHidden()
+
+
+def test_a_hand_tells_the_force_that_its_band_is_about(panel: TouchPanel) -> None:
+    """The wrist's, not the grasp that the pads carry."""
+    wrench = {"right": np.array([0.0, 3.0, 4.0, 0.0, 0.0, 0.0])}
+    pads = {"right_inner": felt(normal=20.0, band=0.0)}
+    panel.show_touch(TouchView(pads=pads, wrench=wrench))
+    assert panel.heads["right"].accessibleDescription() == "In band 5.0 N"
+
+
+def test_a_pad_says_why_it_is_silent_and_when_its_sensor_is_doubtful(panel: TouchPanel) -> None:
+    before = pixels(panel.pads["right_inner"])
+    panel.show_touch(
+        TouchView(
+            pads={"right_inner": felt()},
+            silent={"left_inner": "Sensor away"},
+            doubtful=frozenset({"right_inner"}),
+        )
+    )
+    assert panel.pads["left_inner"].accessibleDescription() == "Sensor away"
+    assert panel.pads["right_inner"].accessibleDescription() == "Sensor doubtful"
+    assert pixels(panel.pads["right_inner"]) != before
 
 
 def test_the_same_again_is_not_painted_again(qtbot: Any) -> None:

@@ -86,6 +86,12 @@ def test_a_run_is_shown_and_only_drawn_when_there_is_something_new(
         folder.add_metrics({"kind": "train", "stage": "policy", "step": 40, "loss": 0.02})
         tab._look(force=True)
         assert tab.run.plot.draws == draws + 1
+    assert "0.05" in tab.run.log.item(0).text()
+    tab.desk.add(plan_for(dataset))
+    tab._look(force=True)
+    tab.list.choose("0002-bc")
+    assert tab.run.log.item(0).text() == "Nothing yet", "not what happened to the other one"
+    tab.list.choose("0001-bc")
     tab._look(force=True)  # the trainer is gone
     assert tab.run.phase.text() == "Interrupted" and tab.run.pause.text() == "Resume"
 

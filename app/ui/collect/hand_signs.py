@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PyQt6.QtCore import QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
@@ -12,7 +14,7 @@ from app.ui.look import DARK, SIZES
 from devices.leader import Side
 
 _ROW = 26
-_WIDTH = 460
+_WIDTH = 540
 HINT = "Drag a gripper, or hold the arrow keys  ·  Space grips  ·  Tab changes hands"
 
 
@@ -27,6 +29,7 @@ class HandSigns(QWidget):
         self._hint = hint
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._arms: tuple[ArmStatus, ...] = ()
+        self._holds: dict[str, str] = {}
         self._driven: Side | None = None
         self._mouse = False
         self._touched = False
@@ -35,17 +38,32 @@ class HandSigns(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(_WIDTH, 3 * _ROW + 4)
 
-    def show_arms(self, arms: tuple[ArmStatus, ...], driven: Side | None, mouse: bool) -> None:
+    def show_arms(
+        self,
+        arms: tuple[ArmStatus, ...],
+        driven: Side | None,
+        mouse: bool,
+        holds: Mapping[str, str] | None = None,
+    ) -> None:
         """Show what the station says of its arms.
 
         Args:
             driven: The hand that keys drive.
             mouse: Mouse and keyboard are the driving device.
+            holds: By side, why a squeezed grip of the headset that drives does nothing.
         """
+        holds = dict(holds or {})
+        if holds != self._holds:
+            self._holds = holds
+            self.update()
         self._touched = self._touched or any(arm.clutched for arm in arms)
         if (arms, driven, mouse) != (self._arms, self._driven, self._mouse):
             self._arms, self._driven, self._mouse = arms, driven, mouse
             self.update()
+
+    def words(self) -> tuple[str, ...]:
+        """What is said of each arm, for tests."""
+        return tuple(words_of(arm, self._holds.get(arm.side, ""))[0] for arm in self._arms)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
@@ -53,7 +71,7 @@ class HandSigns(QWidget):
         y = 0
         for arm in self._arms:
             colour = DARK.left_hand if arm.side == "left" else DARK.right_hand
-            words, tone = words_of(arm)
+            words, tone = words_of(arm, self._holds.get(arm.side, ""))
             driven = self._mouse and arm.side == self._driven
             self._row(painter, y, colour, f"{arm.side.capitalize()} arm", words, tone, driven)
             y += _ROW + 2
@@ -97,10 +115,13 @@ class HandSigns(QWidget):
         painter.drawText(10, round(base), words)
 
 
-def words_of(arm: ArmStatus) -> tuple[str, str]:
-    """What to say of an arm, and the colour to say it in: what the guard does comes first."""
+def words_of(arm: ArmStatus, why: str = "") -> tuple[str, str]:
+    """What to say of an arm, and the colour to say it in: what the guard does comes first, then
+    `why` its hand drives nothing though its grip is squeezed."""
     if arm.guard:
         return ", ".join(arm.guard), DARK.armed
+    if why:
+        return f"holds: {why[:1].lower()}{why[1:].rstrip('.')}", DARK.armed
     if arm.clutched and not arm.hold:
         return "follows", DARK.accent
     if arm.clutched:

@@ -47,13 +47,27 @@ class PadView(QWidget):
         self._word = title.split()[-1]
         self._felt: PadTouch | None = None
         self._stale = False
+        self._why = ""
+        self._doubtful = False
         self._flash = 0
 
     def sizeHint(self) -> QSize:
         return QSize(150, 76)
 
-    def show_pad(self, felt: PadTouch | None, stale: bool) -> None:
-        """What the pad feels, or None; `stale` when it has stopped coming."""
+    def show_pad(
+        self, felt: PadTouch | None, stale: bool, why: str = "", doubtful: bool = False
+    ) -> None:
+        """What the pad feels, or None.
+
+        Args:
+            stale: It has stopped coming.
+            why: Why there is nothing, in a word or two.
+            doubtful: It tells something, but its sensor is not as it should be.
+        """
+        if (why, doubtful) != (self._why, self._doubtful):
+            self._why, self._doubtful = why, doubtful
+            self.setAccessibleDescription(why or ("Sensor doubtful" if doubtful else ""))
+            self.update()
         began = felt is not None and felt.contact and not (self._felt and self._felt.contact)
         if began and self._felt is not None:
             self._flash = FLASH_FRAMES
@@ -83,9 +97,10 @@ class PadView(QWidget):
         felt = self._felt
         if felt is None:
             painter.setFont(look.font("caption"))
-            painter.setPen(QColor(DARK.armed if self._stale else DARK.faint))
-            words = "No fresh data" if self._stale else "–"
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, words)
+            painter.setPen(QColor(DARK.armed if self._stale or self._why else DARK.faint))
+            words = self._why or ("No fresh data" if self._stale else "–")
+            flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
+            painter.drawText(area.adjusted(4, 0, -4, 0), flags, words)
             return
         rows, columns = GRIDS.get(len(felt.deformation), GRIDS[63])
         pitch = min(area.width() / (columns + 0.6), area.height() / (rows + 0.6))
@@ -106,6 +121,18 @@ class PadView(QWidget):
             painter.drawImage(place, image)
         self._arrows(painter, moved, size, (rows, columns), QPointF(left, top), pitch)
         self._contact(painter, area, felt.contact)
+        if self._doubtful:
+            self._doubt(painter, area)
+
+    def _doubt(self, painter: QPainter, area: QRectF) -> None:
+        """An amber frame and a sign: what is shown may be wrong; the line below says why."""
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(DARK.armed), 2))
+        box = area.adjusted(1, 1, -1, -1)
+        painter.drawRoundedRect(box, SIZES.radius_small, SIZES.radius_small)
+        side = 16.0
+        place = QRectF(area.right() - side - 4, area.top() + 4, side, side)
+        painter.drawPixmap(place.topLeft(), look.pixmap("warning", 16, DARK.armed))
 
     def _arrows(
         self,

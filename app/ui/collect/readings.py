@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.runtime.statuses import PadReading
 from app.ui.collect.trace import Trace
 from app.ui.place import SessionPort
 from app.ui.view3d.ar import Box, PadTouch, TouchView
@@ -20,6 +21,8 @@ from devices.pose import Pose
 from devices.stream import FloatArray
 
 STALE_NS = 300_000_000
+NO_DATA = "No fresh data"
+"""What the touch process says of a pad that is merely late."""
 ASKED_NS = 250_000_000  # a request older than this is no request any more
 
 CAMERAS = ("front", "wrist_left", "wrist_right")
@@ -96,14 +99,22 @@ class Readings:
         stale: set[str] = set()
         told = {one.pad: one for one in self._session.touch.pads} if self._session.touch else {}
         pads: dict[str, PadTouch] = {}
+        bands: dict[Side, str] = {}
+        silent: dict[str, str] = {}
+        doubtful: set[str] = set()
         for pad in parts.pad_site:
             moved = self._fresh(f"{pad}_pad/deformation", now_ns, STALE_NS, stale)
             reading = self._fresh(f"{pad}_pad/reading", now_ns, STALE_NS, stale)
-            if moved is None or reading is None:
-                continue
             says = told.get(pad)
+            if moved is None or reading is None:
+                silent[pad] = _silence(says, f"{pad}_pad/reading" in stale)
+                continue
             source, lost = ("", 0) if says is None else (says.source, says.markers_lost)
             pads[pad] = PadTouch(moved, reading, source, lost)
+            if says is not None and says.text:
+                doubtful.add(pad)
+            if pads[pad].band:
+                bands[parts.pad_side[pad]] = pads[pad].band
         wrench: dict[Side, FloatArray] = {}
         for side in SIDES:
             data = self._fresh(f"{side}_arm/wrench", now_ns, STALE_NS, stale)
@@ -112,7 +123,9 @@ class Readings:
         station = self._session.station
         band = station.force_band if station is not None else None
         note, fault = self._touch_note(bool(pads), bool(stale))
-        return TouchView(pads, wrench, band, frozenset(stale), note, fault)
+        return TouchView(
+            pads, wrench, band, frozenset(stale), bands, silent, frozenset(doubtful), note, fault
+        )
 
     def _touch_note(self, some: bool, stale: bool) -> tuple[str, bool]:
         """What is to be said of touch, and whether it is a fault."""
@@ -121,6 +134,13 @@ class Readings:
             return ("", False) if some else ("Touch is not running: no field is shown", True)
         if status.fault:
             return status.text, True
+        said = [
+            f"{one.pad.replace('_', ' ').capitalize()}: {one.text}"
+            for one in status.pads
+            if one.text and one.text != NO_DATA
+        ]
+        if said:
+            return said[0], False
         if not some:
             return "Touch gets no fresh data" if stale else "Touch is waiting for the pads", stale
         return "", False
@@ -166,6 +186,15 @@ class Readings:
         drained = self._session.since(stream, begin)
         if drained is not None and len(drained.t_ns):
             trace.add(drained.t_ns, value_of(drained.data))
+
+
+def _silence(says: PadReading | None, stale: bool) -> str:
+    """Why a pad tells nothing, in words that fit on its gel; "" while it has told nothing yet."""
+    if says is not None and says.fault:
+        return "Sensor away"
+    if says is not None and says.text and says.text != NO_DATA:
+        return "Gel unreadable"
+    return "No fresh data" if stale else ""
 
 
 def _force_of(wrench: npt.NDArray[Any]) -> FloatArray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
+import numpy as np
 from PyQt6.QtCore import QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
@@ -13,7 +15,7 @@ from app.ui.collect.pad_view import PadView
 from app.ui.look import DARK, SIZES
 from app.ui.view3d.ar import PadTouch, TouchView
 from app.ui.view3d.ar_painter import BAND_COLOURS
-from app.ui.widgets import ElidedText
+from app.ui.widgets import ElidedText, Text
 from devices.leader import Side
 
 BAND_WORDS = {"below": "Below band", "within": "In band", "above": "Above band"}
@@ -28,17 +30,31 @@ class HandHead(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._name = f"{side.capitalize()} hand"
         self._colour = DARK.left_hand if side == "left" else DARK.right_hand
-        self.band, self.subtracted = "", False
+        self.band, self.subtracted, self.force = "", False, ""
         self.setAccessibleName(f"Touch of the {side} hand")
+        self.setToolTip(
+            "Force band of the task: the contact force at this wrist, which is what the held tool "
+            "does to the object.\nThe pads' own numbers are the grasp."
+        )
 
     def sizeHint(self) -> QSize:
         return QSize(200, 20)
 
-    def show_hand(self, band: str, subtracted: bool) -> None:
-        """`band` as in `BAND_WORDS`, "" for none; whether the grasp is taken off what is shown."""
-        if (band, subtracted) != (self.band, self.subtracted):
-            self.band, self.subtracted = band, subtracted
-            words = [BAND_WORDS.get(band, ""), "grasp subtracted" if subtracted else ""]
+    def show_hand(self, band: str, subtracted: bool, force: float = math.nan) -> None:
+        """What is said of a hand.
+
+        Args:
+            band: As in `BAND_WORDS`, "" for none.
+            subtracted: The grasp is taken off what is shown.
+            force: That the band is about, at the wrist [N]; NaN while unknown.
+        """
+        told = f"{force:.1f} N" if band and math.isfinite(force) else ""
+        if (band, subtracted, told) != (self.band, self.subtracted, self.force):
+            self.band, self.subtracted, self.force = band, subtracted, told
+            words = [
+                f"{BAND_WORDS.get(band, '')} {told}".strip(),
+                "grasp subtracted" if subtracted else "",
+            ]
             self.setAccessibleDescription(", ".join(word for word in words if word))
             self.update()
 
@@ -53,6 +69,9 @@ class HandHead(QWidget):
         right = self.width()
         if self.band:
             words = f"{_BANDS[self.band]} {BAND_WORDS[self.band]}"
+            wide = metrics.horizontalAdvance(f"{self._name}   {words}  {self.force}")
+            if self.force and wide + (110 if self.subtracted else 0) < self.width():
+                words = f"{words}  {self.force}"
             right -= metrics.horizontalAdvance(words)
             painter.setPen(QColor(BAND_COLOURS[self.band]))
             painter.drawText(right, base, words)
@@ -84,11 +103,14 @@ class TouchPanel(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(SIZES.hair)
         self.foot = ElidedText("", "caption", role="caption")
+        self.alert = Text("", "caption", tone="armed", wrap=True)
+        self.alert.hide()
         self._rows: list[QWidget] = []
         self.heads: dict[Side, HandHead] = {}
         self.pads: dict[str, PadView] = {}
         self._sides: dict[str, Side] = {}
         self._column.addWidget(self.foot)
+        self._column.addWidget(self.alert)
 
     def set_pads(self, pads: Mapping[str, Side]) -> None:
         """Which pads there are, with their hands."""
@@ -120,18 +142,30 @@ class TouchPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
-        self.foot.setVisible(self.height() > 150)
+        self.foot.setVisible(self.height() > 150 and self.alert.isHidden())
 
     def show_touch(self, touch: TouchView) -> None:
         """What is felt now."""
         for name, view in self.pads.items():
-            view.show_pad(touch.pads.get(name), f"{name}_pad/deformation" in touch.stale)
+            view.show_pad(
+                touch.pads.get(name),
+                f"{name}_pad/deformation" in touch.stale,
+                touch.silent.get(name, ""),
+                name in touch.doubtful,
+            )
         for side, head in self.heads.items():
             felt = [p for n, p in touch.pads.items() if self._sides.get(n) == side]
             band = next((pad.band for pad in felt if pad.band), "")
-            head.show_hand(band, any(pad.grasp_subtracted for pad in felt))
-        self.foot.setText(touch.note or foot_words(touch.pads))
-        self.foot.set_tone("fault" if touch.fault else None)
+            wrench = touch.wrench.get(side)
+            force = math.nan if wrench is None else float(np.linalg.norm(wrench[:3]))
+            head.show_hand(band, any(pad.grasp_subtracted for pad in felt), force)
+        self.foot.setText(foot_words(touch.pads))
+        self.alert.setText(touch.note)
+        self.alert.setToolTip(touch.note)
+        self.alert.set_tone("fault" if touch.fault else "armed")
+        # What is wrong is read whole: it takes the place of where the numbers come from.
+        self.alert.setVisible(bool(touch.note))
+        self.foot.setVisible(self.height() > 150 and not touch.note)
 
 
 def foot_words(pads: Mapping[str, PadTouch]) -> str:

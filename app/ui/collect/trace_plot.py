@@ -23,11 +23,13 @@ _HEAD = 18
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: ages [s] and values, NaN for gaps, and its colour as #rrggbb."""
+    """One curve: ages [s] and values, NaN for gaps, and its colour as #rrggbb; dashed for what is
+    not measured but expected."""
 
     ages: FloatArray
     values: FloatArray
     colour: str
+    dashed: bool = False
 
 
 class TracePlot(QWidget):
@@ -57,6 +59,13 @@ class TracePlot(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(240, 64)
+
+    def show_title(self, title: str) -> None:
+        """Say something else about what is plotted."""
+        if title != self._title:
+            self._title = title
+            self.setAccessibleName(title)
+            self.update()
 
     def show_lines(self, lines: Sequence[Line], band: tuple[float, float] | None = None) -> None:
         """Show curves, and a band of good values behind them."""
@@ -103,7 +112,8 @@ class TracePlot(QWidget):
             painter.drawText(area.adjusted(4, 1, 0, 0), Qt.AlignmentFlag.AlignTop, f"{top:g}")
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for line in self._lines:
-            painter.setPen(QPen(QColor(line.colour), 1.5))
+            style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
+            painter.setPen(QPen(QColor(line.colour), 1.5, style))
             for piece in _pieces(line.values):
                 xs = area.right() + line.ages[piece] / WINDOW_S * area.width()
                 ys = area.bottom() - 1 - line.values[piece] / top * (area.height() - 3)
@@ -123,7 +133,9 @@ class TracePlot(QWidget):
         for index, line in enumerate(reversed(self._lines)):
             near = line.values[self._near(line)]
             known = near[np.isfinite(near)]
-            text = f"{known[-1]:.{self._digits}f}" if len(known) else "–"
+            text = "–"
+            if len(known):  # + 0.0: nothing has a sign
+                text = f"{round(float(known[-1]), self._digits) + 0.0:.{self._digits}f}"
             if index == 0:
                 text += f" {self._unit}"
             width = painter.fontMetrics().horizontalAdvance(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.runtime.statuses import ArmStatus
@@ -12,12 +14,15 @@ from app.ui.look import SIZES, Tone
 from app.ui.widgets import Card, Chip, Text
 
 
-def arm_state(arm: ArmStatus, *, driving: bool, grip: bool = False) -> tuple[str, str, Tone | None]:
+def arm_state(
+    arm: ArmStatus, *, driving: bool, grip: bool = False, why: str = ""
+) -> tuple[str, str, Tone | None]:
     """A word, a sentence and a colour for an arm.
 
     Args:
         driving: The headset drives.
         grip: The controller posts that its grip is held.
+        why: What the headset's process says of a hand that drives nothing, as a sentence.
     """
     if not driving:
         return "Waits", "Another device drives now.", None
@@ -29,6 +34,9 @@ def arm_state(arm: ArmStatus, *, driving: bool, grip: bool = False) -> tuple[str
     if arm.clutched:
         reason = f"{arm.hold[:1].upper()}{arm.hold[1:]}"
         return "Holds", f"{reason}. Let go of the grip and squeeze it again.", "armed"
+    if why:
+        out = "Let go of the grip, then squeeze it afresh." if grip else "Hold it into view."
+        return "Holds", f"{why} {out}", "armed"
     if grip:
         return "Holds", "Let go of the grip, then squeeze it afresh.", "armed"
     words, _ = words_of(arm)
@@ -55,14 +63,14 @@ class ArmCard(Card):
         self.body.addWidget(self.word)
         self.body.addWidget(self.why)
 
-    def show_arm(self, arm: ArmStatus, *, driving: bool, grip: bool) -> None:
+    def show_arm(self, arm: ArmStatus, *, driving: bool, grip: bool, why: str = "") -> None:
         side = "left" if arm.side == "left" else "right"
         self._dot.show_colour(hand_colour("left" if side == "left" else "right"))
         self.name.setText(f"{arm.side.capitalize()} arm")
-        word, why, tone = arm_state(arm, driving=driving, grip=grip)
+        word, sentence, tone = arm_state(arm, driving=driving, grip=grip, why=why)
         self.word.setText(word)
         self.word.set_tone(tone)
-        self.why.setText(why)
+        self.why.setText(sentence)
         self.chip.show_value("grip held" if grip or arm.clutched else "grip open")
 
 
@@ -78,9 +86,15 @@ class ArmBoard(QWidget):
         self.cards: list[ArmCard] = []
 
     def show_arms(
-        self, arms: tuple[ArmStatus, ...], *, driving: bool, grips: frozenset[str] = frozenset()
+        self,
+        arms: tuple[ArmStatus, ...],
+        *,
+        driving: bool,
+        grips: frozenset[str] = frozenset(),
+        holds: Mapping[str, str] | None = None,
     ) -> None:
-        """Show what the station says of its arms, and which grips are posted as held."""
+        """Show what the station says of its arms, which grips are posted as held, and why a hand
+        drives nothing."""
         while len(self.cards) < len(arms):
             card = ArmCard()
             self._column.insertWidget(len(self.cards), card)
@@ -88,4 +102,6 @@ class ArmBoard(QWidget):
         for number, card in enumerate(self.cards):
             card.setVisible(number < len(arms))
             if number < len(arms):
-                card.show_arm(arms[number], driving=driving, grip=arms[number].side in grips)
+                arm = arms[number]
+                why = (holds or {}).get(arm.side, "")
+                card.show_arm(arm, driving=driving, grip=arm.side in grips, why=why)

@@ -30,7 +30,7 @@ class Facts(QWidget):
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(SIZES.gap)
-        self._grid.setVerticalSpacing(6)
+        self._grid.setVerticalSpacing(SIZES.hair)
         for column in range(columns):
             self._grid.setColumnStretch(2 * column, 1)
         self._rows: list[tuple[Text, Text]] = []
@@ -62,15 +62,15 @@ class TitledCard(Card):
     intended = pyqtSignal(object)
 
     def __init__(self, title: str) -> None:
-        super().__init__(padding=14)
-        head = QHBoxLayout()
-        head.setSpacing(SIZES.unit)
-        head.addWidget(SectionTitle(title))
-        head.addStretch()
+        super().__init__(padding=12)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(SIZES.unit)
+        self.head.addWidget(SectionTitle(title))
+        self.head.addStretch()
         self.note = Chip("")
         self.note.hide()
-        head.addWidget(self.note)
-        self.body.addLayout(head)
+        self.head.addWidget(self.note)
+        self.body.addLayout(self.head)
 
     def show_note(self, text: str, tone: Tone | None = None) -> None:
         self.note.setVisible(bool(text))
@@ -92,7 +92,12 @@ class CalibrationCard(TitledCard):
 
     def __init__(self) -> None:
         super().__init__("CALIBRATION")
-        self.facts = Facts()
+        self.facts = Facts(columns=2)
+        self.facts.setToolTip(
+            "Turn: by how much the app turns positions; it is undone.\n"
+            "Spread: how far the push and the pointing scattered.\n"
+            "Hands: whether the app exchanges left and right; it is undone."
+        )
         self.body.addWidget(self.facts)
         self.text = Text("", role="soft", wrap=True)
         self.body.addWidget(self.text)
@@ -152,7 +157,7 @@ class MotionCard(TitledCard):
         for number, axis in enumerate(AXES):
             button = self.action_button(f"headset.axis.{axis.name}", axis.word, kind="quiet")
             self.axes[axis.name] = button
-            axes.addWidget(button, number // 3, number % 3)
+            axes.addWidget(button, 0, number)
         self.body.addLayout(axes)
 
     def show_motion(self, state: UiState) -> None:
@@ -167,24 +172,49 @@ STREAM_WORDS = {"robot": "Tool poses", "tactile": "Touch", "panels": "Panels", "
 
 
 class StreamsCard(TitledCard):
-    """The UDP streams to the headset: rate, jitter, failures."""
+    """The UDP streams to the headset: rate, jitter, failures. In a low window two stand on a line,
+    and jitter and failures are in the tooltip and in the colour."""
 
     def __init__(self) -> None:
         super().__init__("SENT TO THE HEADSET")
-        self._grid = QGridLayout()
+        self.brief = Facts(columns=2)
+        self.brief.hide()
+        self.body.addWidget(self.brief)
+        self._compact = False
+        self._table = QWidget()
+        self._grid = QGridLayout(self._table)
+        self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(SIZES.gap)
-        self._grid.setVerticalSpacing(6)
+        self._grid.setVerticalSpacing(SIZES.hair)
         self._grid.setColumnStretch(0, 1)
         for column, title in enumerate(("", "rate", "jitter p99", "failed")):
             label = SectionTitle(title)
             self._grid.addWidget(label, 0, column, Qt.AlignmentFlag.AlignRight)
-        self.body.addLayout(self._grid)
+        self.body.addWidget(self._table)
         self.empty = Text("Nothing yet: confirm a headset first.", role="soft", wrap=True)
         self.body.addWidget(self.empty)
         self._rows: list[tuple[Text, ...]] = []
 
+    def set_compact(self, compact: bool) -> None:
+        self._compact = compact
+
     def show_streams(self, streams: tuple[StreamOut, ...]) -> None:
         self.empty.setVisible(not streams)
+        self.brief.setVisible(bool(streams) and self._compact)
+        self._table.setVisible(bool(streams) and not self._compact)
+        self.brief.show_facts(
+            tuple(
+                (STREAM_WORDS.get(one.name, one.name), f"{one.rate_hz:.0f} Hz", _stream_tone(one))
+                for one in streams
+            )
+        )
+        self.brief.setToolTip(
+            "\n".join(
+                f"{STREAM_WORDS.get(one.name, one.name)}  UDP {one.port} · jitter p99 "
+                f"{one.jitter_p99_ms:.1f} ms · {one.failed} failed"
+                for one in streams
+            )
+        )
         while len(self._rows) < len(streams):
             line = len(self._rows) + 1
             row = (Text("", role="soft"), *(Text("", "strong") for _ in range(3)))
@@ -214,6 +244,11 @@ class StreamsCard(TitledCard):
         return [tuple(t.text() for t in row) for row in self._rows if not row[0].isHidden()]
 
 
+def _stream_tone(stream: StreamOut) -> Tone | None:
+    late = math.isfinite(stream.jitter_p99_ms) and stream.jitter_p99_ms > JITTER_MS
+    return "armed" if late or stream.failed else None
+
+
 _COUNTERS = ("posts", "malformed", "refused", "reordered", "restarts", "jumps")
 _NO_EVENTS = ("connections", "open", "gripper")
 """Counters of how it is, not of what went wrong."""
@@ -229,8 +264,8 @@ class CountersCard(TitledCard):
         self.delays = Facts()
         self.body.addWidget(self.facts)
         self.body.addWidget(self.delays)
-        self.capture = self.action_button("headset.capture", "Capture to a file…")
-        self.body.addWidget(self.capture)
+        self.capture = self.action_button("headset.capture", "Capture to a file…", kind="quiet")
+        self.head.addWidget(self.capture)
 
     def show_headset(self, headset: HeadsetStatus | None, state: UiState) -> None:
         self.capture.setEnabled(by_id("headset.capture").enabled(state))

@@ -78,6 +78,9 @@ class Guide:
         return STEPS.index(self.step) + 1
 
 
+CHECK = Offer(
+    "Check with one push", Intent("headset_set_up", "push_forward"), "arrow-up", "headset.check"
+)
 CANCEL = Offer("Cancel", Intent("headset_set_up", "cancel"), "x", "headset.cancel")
 AGAIN = Offer(
     "Do it again", Intent("headset_set_up", "again"), "arrow-counter-clockwise", "headset.again"
@@ -99,6 +102,9 @@ STOP_DRIVING = Offer("Stop driving", Intent("use_leader", "window"), "stop", "he
 NO_TRIM = Offer(
     "Patched app: no turn", Intent("headset_set_up", "no_trim"), "wrench", "headset.no_trim"
 )
+
+
+_CALIBRATING = "The app is in its calibration mode. Press X and A together to leave it."
 
 
 def guide(headset: HeadsetStatus | None, station: StationStatus | None, chosen: str = "") -> Guide:
@@ -161,12 +167,7 @@ def guide(headset: HeadsetStatus | None, station: StationStatus | None, chosen: 
             "Is the set-up still right?",
             "One push straight ahead tells. If it is wrong, the arm goes elsewhere than you.",
             problem=calibration.doubt,
-            offer=Offer(
-                "Check with one push",
-                Intent("headset_set_up", "push_forward"),
-                "arrow-up",
-                "headset.check",
-            ),
+            offer=CHECK,
             others=(MAKE_AGAIN, KEEP),
         )
     return _drive(headset, station)
@@ -215,7 +216,7 @@ def _asking(headset: HeadsetStatus, step: StepName) -> Guide:
         first + dot.strip(),
         rest,
         share=state.share,
-        problem=state.problem,
+        problem=_CALIBRATING if headset.calibrating else state.problem,
         others=others,
     )
 
@@ -242,6 +243,16 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
                 "station.restart",
             ),
         )
+    if headset.calibrating:
+        return Guide(
+            "drive",
+            "The app is calibrating",
+            "Press X and A together to leave its calibration mode; the robot holds meanwhile.",
+            "If the app is not in that mode, one push tells.",
+            problem=problem,
+            offer=CHECK,
+            others=(STOP_DRIVING,) if station.leader == "headset" else (),
+        )
     if station.leader != "headset":
         return Guide(
             "drive",
@@ -259,11 +270,21 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
             "drive",
             which,
             "Let go of the grip and it holds still. The trigger closes the gripper.",
-            problem=problem,
+            problem=problem or _why_held(headset),
             more=more,
             others=(STOP_DRIVING,),
             calm=True,
             good=True,
+        )
+    if headset.holds:
+        sides = tuple(headset.holds)
+        return Guide(
+            "drive",
+            "Both arms hold" if len(sides) == 2 else f"The {sides[0]} arm holds",
+            "Let go of the grip, then squeeze it afresh.",
+            problem=problem or _why_held(headset),
+            others=(STOP_DRIVING,),
+            calm=True,
         )
     return Guide(
         "drive",
@@ -274,6 +295,18 @@ def _drive(headset: HeadsetStatus, station: StationStatus | None) -> Guide:
         others=(STOP_DRIVING,),
         calm=True,
     )
+
+
+def _why_held(headset: HeadsetStatus) -> str:
+    """Why hands drive nothing; the same reason is said once."""
+    reasons = dict.fromkeys(headset.holds.values())
+    if len(reasons) == 1 and len(headset.holds) == 2:
+        return f"Both hands: {_small(*reasons)}"
+    return " ".join(f"{side.capitalize()}: {_small(why)}" for side, why in headset.holds.items())
+
+
+def _small(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def confirmed(headset: HeadsetStatus) -> Poster | None:
@@ -305,9 +338,9 @@ def calibration_words(calibration: HeadsetCalibration) -> tuple[tuple[str, str],
     spread = math.degrees(calibration.residual_rad)
     return (
         ("Made", f"{age_words(calibration.age_s)} ago"),
-        ("Turn corrected", f"{turn:+.1f}°".replace("-", "\u2212")),
-        ("Spread of the push", f"±{spread:.1f}°" if math.isfinite(spread) else "–"),
-        ("Hands", "exchanged by the app" if calibration.swapped else "as held"),
+        ("Turn", f"{turn:+.1f}°".replace("-", "\u2212")),
+        ("Spread", f"±{spread:.1f}°" if math.isfinite(spread) else "–"),
+        ("Hands", "exchanged" if calibration.swapped else "as held"),
     )
 
 

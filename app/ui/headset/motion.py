@@ -19,9 +19,9 @@ class Axis:
 
 
 AXES: tuple[Axis, ...] = (
-    Axis("x", "Forward", "Follow forward and back", "arrow-up", "Along x, away from the base."),
-    Axis("y", "Sideways", "Follow left and right", "arrow-left", "Along y, to the robot's left."),
-    Axis("z", "Height", "Follow up and down", "arrow-fat-up", "Along z."),
+    Axis("x", "X", "Follow forward and back", "arrow-up", "Along x, away from the base."),
+    Axis("y", "Y", "Follow left and right", "arrow-left", "Along y, to the robot's left."),
+    Axis("z", "Z", "Follow up and down", "arrow-fat-up", "Along z."),
     Axis("rx", "Roll", "Follow roll", "arrows-clockwise", "The turn about x, forward."),
     Axis("ry", "Pitch", "Follow pitch", "arrows-clockwise", "The turn about y, sideways."),
     Axis("rz", "Yaw", "Follow yaw", "arrows-clockwise", "The turn about z, up."),

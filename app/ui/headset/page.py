@@ -7,10 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from app.runtime.statuses import HeadsetStatus
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.headset.addresses import MachineAddress, machine_addresses
@@ -96,7 +97,8 @@ class HeadsetPage(QWidget):
     def _top(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(SIZES.unit)
-        row.addWidget(Text("Headset", "headline"))
+        self._title = Text("Headset", "headline")
+        row.addWidget(self._title)
         row.addSpacing(SIZES.unit)
         self.simulated = Chip(
             "Simulated headset", "paused", hint="A program posts in place of a headset."
@@ -113,11 +115,11 @@ class HeadsetPage(QWidget):
         row.addWidget(self._close_key)
         row.addSpacing(SIZES.unit)
         action = by_id("headset.page")
-        leave = Button("Leave", icon="x", hint=tooltip(action))
-        leave.setAccessibleName("Leave the headset page")
-        leave.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        leave.clicked.connect(self.left)
-        row.addWidget(leave)
+        self.leave = Button("Leave", icon="x", hint=tooltip(action))
+        self.leave.setAccessibleName("Leave the headset page")
+        self.leave.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.leave.clicked.connect(self.left)
+        row.addWidget(self.leave)
         row.addWidget(Keycap(action.key))
         return row
 
@@ -153,7 +155,7 @@ class HeadsetPage(QWidget):
         set_look(page, role="clear")
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, SIZES.unit, 0)
-        column.setSpacing(12)
+        column.setSpacing(10)
         self.calibration = CalibrationCard()
         self.motion = MotionCard()
         self.panels = PanelsCard()
@@ -178,6 +180,17 @@ class HeadsetPage(QWidget):
         large = self.width() > 1500 and self.height() > 800
         self._side.setFixedWidth(420 if large else 368)
         self.head.set_large(large)
+        for card in (self.panels, self.streams):
+            card.set_compact(not large)
+
+    def free_room(self) -> QRect:
+        """Where a passing line covers nothing: in the row of the title, left of its buttons."""
+        shown = [part for part in (self.simulated, self.port) if part.isVisible()]
+        left = (shown[-1] if shown else self._title).geometry().right() + SIZES.gap
+        button = self.close_port if self.close_port.isVisible() else self.leave
+        right = button.geometry().left() - SIZES.gap
+        row = self.leave.geometry()
+        return QRect(left, row.top() - SIZES.unit, right - left, row.height() + 2 * SIZES.unit)
 
     # ------------------------------------------------------------------------------- the page
     def enter(self) -> None:
@@ -210,7 +223,7 @@ class HeadsetPage(QWidget):
         self.close_port.setVisible(open_)
         self._close_key.setVisible(open_)
         if headset is not None and headset.listening:
-            self.port.show_value(f"Port {headset.port} is open to this network", "armed")
+            self.port.show_value(f"Port {headset.port} open", "armed")
         self.calibration.show_calibration(
             headset.calibration if headset is not None else None, state
         )
@@ -243,10 +256,14 @@ class HeadsetPage(QWidget):
             posture = self._posture(self._now_ns())
             held = {side for side in SIDES if (hand := posture.hand(side)) and hand.grip}
             self.arms.show_arms(
-                station.arms, driving=station.leader == "headset", grips=frozenset(held)
+                station.arms,
+                driving=station.leader == "headset",
+                grips=frozenset(held),
+                holds=headset.holds if headset is not None else None,
             )
         others = refused_posters(headset) if headset is not None else ()
-        self.foot.show_refused(tuple(p.address for p in others))
+        malformed = headset.counters.get("malformed", 0) if headset is not None else 0
+        self.foot.show_refused(tuple(p.address for p in others), malformed)
 
     def _show_picture(self) -> None:
         now_ns = self._now_ns()
@@ -279,7 +296,7 @@ class HeadsetPage(QWidget):
                 self._watch.push() if pushing else None,
                 "left" if self.guide.step == "squeeze" and self.guide.offer is None else None,
                 self.guide.step == "align",
-                calibration.residual_rad if calibration is not None else math.nan,
+                _found(headset) if self.guide.step == "align" else None,
             )
         )
 
@@ -322,3 +339,10 @@ class HeadsetPage(QWidget):
         self._begin_next = False
         if offer is not None and asked.step == "squeeze" and not asked.problem:
             self.intended.emit(offer.intent)
+
+
+def _found(headset: HeadsetStatus | None) -> tuple[float, float] | None:
+    """Turn and spread [rad] that the push has told, None before it has."""
+    if headset is None or not math.isfinite(headset.set_up.trim_rad):
+        return None
+    return headset.set_up.trim_rad, headset.set_up.residual_rad

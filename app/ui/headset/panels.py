@@ -12,9 +12,10 @@ from app.ui import look
 from app.ui.action import Intent
 from app.ui.headset.cards import TitledCard
 from app.ui.look import DARK, SIZES
-from app.ui.widgets import Text, set_look
+from app.ui.widgets import set_look
 from devices.tactar.overlay import PRESETS
 
+TALL, LOW = 88, 72  # [px] of a preset's button, in a large and in a low window
 HALF_WIDTH_M = 0.5
 TOP_M = 0.9
 BELOW_M = 0.15
@@ -57,14 +58,14 @@ class PresetButton(QPushButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName(f"Panels: {name}")
         self.setToolTip(f"Panels: {name}")
-        self.setFixedHeight(96)
+        self.setFixedHeight(TALL)
         set_look(self, role="plain", size="", tone="")
 
     def sizeHint(self) -> QSize:
-        return QSize(68, 96)
+        return QSize(68, self.height())
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(60, 96)
+        return QSize(60, self.height())
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         super().paintEvent(event)
@@ -127,9 +128,15 @@ class PanelsCard(TitledCard):
         holder.setLayout(self._grid)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self.body.addWidget(holder)
-        self.hint = Text("Y and B together clear them in the headset.", role="caption", wrap=True)
-        self.body.addWidget(self.hint)
+        holder.setToolTip("Y and B together clear them in the headset.")
+        self._tall = TALL
         self.buttons: dict[str, PresetButton] = {}
+
+    def set_compact(self, compact: bool) -> None:
+        """Lower pictures, for a low window."""
+        self._tall = LOW if compact else TALL
+        for button in self.buttons.values():
+            button.setFixedHeight(self._tall)
 
     def show_panels(self, presets: tuple[str, ...], now: str) -> None:
         names = with_off(presets)
@@ -145,6 +152,7 @@ class PanelsCard(TitledCard):
         self.buttons = {}
         for number, name in enumerate(names):
             button = PresetButton(name)
+            button.setFixedHeight(self._tall)
             button.clicked.connect(
                 lambda _, name=name: self.intended.emit(Intent("headset_panels", name))
             )

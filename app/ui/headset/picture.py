@@ -37,7 +37,7 @@ class Scene:
         push: The push so far, while the set-up asks for one.
         ask_grip: The hand whose grip is asked for, or None.
         rays: Show where the controllers point.
-        residual: Spread of the measured turn [rad]; NaN while unknown.
+        found: Turn and spread that the push has told [rad], or None.
     """
 
     frame: Frame
@@ -46,7 +46,21 @@ class Scene:
     push: Push | None = None
     ask_grip: Side | None = None
     rays: bool = False
-    residual: float = math.nan
+    found: tuple[float, float] | None = None
+
+
+SPREAD_RAD = math.radians(3.0)
+"""A push that scatters more is amber: arms would go askew by as much."""
+
+
+def degrees(angle: float) -> str:
+    """An angle [rad] to the nearest degree, with its sign."""
+    return f"{math.degrees(angle):+.0f}°".replace("-", "\u2212")
+
+
+def spread_words(spread: float) -> str:
+    """A spread [rad] as it is told everywhere."""
+    return f"±{math.degrees(spread):.1f}°"
 
 
 def hand_colour(side: Side) -> str:
@@ -144,7 +158,8 @@ class LivePicture(QWidget):
         for ring in (0.25, 0.5, 0.75, 1.0):
             painter.drawEllipse(centre, ring * scale, ring * scale)
         painter.setPen(QPen(QColor(DARK.lifted), 1.5, Qt.PenStyle.DashLine))
-        painter.drawLine(centre, at(0, 3.0))
+        # From below the caption, which it would cross.
+        painter.drawLine(centre, QPointF(centre.x(), max(at(0, 3.0).y(), area.top() + 40)))
         self._caption(painter, area, "FROM ABOVE", "rings: 25 cm")
         self._label(painter, at(0.02, 0.93), "ahead", DARK.faint)
         self._paint_trails(painter, scene, lambda p: at(p[0], p[1]))
@@ -168,6 +183,13 @@ class LivePicture(QWidget):
                 painter.drawLine(spot, far)
             self._controller(painter, spot, bearing, side, hand, scale, scene.ask_grip == side)
         painter.restore()
+        if scene.found is not None:
+            turn, spread = scene.found
+            painter.setFont(look.font("title"))
+            painter.setPen(QColor(DARK.kept if spread <= SPREAD_RAD else DARK.armed))
+            corner = area.adjusted(20, 0, -20, -14)
+            flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
+            painter.drawText(corner, flags, f"Push: {degrees(turn)}  {spread_words(spread)}")
 
     def _paint_side(self, painter: QPainter, area: QRectF, scene: Scene) -> None:
         painter.save()
@@ -182,9 +204,14 @@ class LivePicture(QWidget):
         painter.setPen(QPen(QColor(DARK.hairline), 1))
         for height in (0.5, 1.0, 1.5):
             y = math.floor(floor - height * scale) + 0.5
-            painter.drawLine(QPointF(area.left() + 44, y), QPointF(area.right() - 12, y))
-            spot = QPointF(area.left() + 12, y + 4)
-            self._label(painter, spot, f"{height:.1f} m", DARK.faint)
+            painter.drawLine(QPointF(area.left() + 12, y), QPointF(area.right() - 12, y))
+            # At the right, over the line: head and hands are at the left.
+            painter.setFont(look.font("caption"))
+            words = f"{height:.1f} m"
+            wide = painter.fontMetrics().horizontalAdvance(words)
+            spot = QPointF(area.right() - 12 - wide, y - 4)
+            self._label(painter, spot, words, DARK.faint)
+            painter.setPen(QPen(QColor(DARK.hairline), 1))
         painter.setPen(QPen(QColor(DARK.lifted), 1.5))
         painter.drawLine(QPointF(area.left() + 12, floor), QPointF(area.right() - 12, floor))
         self._caption(painter, area, "FROM THE SIDE", "ahead is right")
@@ -260,7 +287,12 @@ class LivePicture(QWidget):
             words.moveLeft(spot.x())
             flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.setPen(QColor(DARK.text))
-        painter.drawText(words, flags, f"{math.degrees(push.angle):+.0f}°".replace("-", "\u2212"))
+        painter.drawText(words, flags, degrees(push.angle))
+        if push.spread is not None:
+            painter.setFont(look.font("title"))
+            doubtful = push.spread > SPREAD_RAD
+            painter.setPen(QColor(DARK.armed if doubtful else DARK.soft))
+            painter.drawText(words.translated(0, 26), flags, spread_words(push.spread))
 
     def _head(
         self, painter: QPainter, at: OnPlan, head: Controller, frame: Frame, scale: float

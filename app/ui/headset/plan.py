@@ -157,6 +157,7 @@ class Push:
         angle: From the heading of the controller to the path, clockwise [rad]; None while too
             short to tell.
         yaw: Heading of the controller [rad].
+        spread: How far path and heading scatter about that angle [rad]; None with it.
     """
 
     side: Side
@@ -164,6 +165,7 @@ class Push:
     length: float
     angle: float | None
     yaw: float | None
+    spread: float | None = None
 
 
 SHORTEST_PUSH_M = 0.08
@@ -178,6 +180,7 @@ class _Way:
     def __init__(self) -> None:
         self.path: list[Floats] = []
         self.yaw: float | None = None
+        self.yaws: deque[float] = deque(maxlen=600)
         self._recent: deque[tuple[int, Floats]] = deque()
         self._ended = False
 
@@ -196,14 +199,34 @@ class _Way:
             self._ended = self.length() >= SHORTEST_PUSH_M
             if not self._ended:
                 self.path = [here]
+                self.yaws.clear()
         elif self._ended and moved:
             self.path, self._ended = [recent[0][1], here], False
+            self.yaws.clear()
         elif not self._ended and (
             not self.path or float(np.linalg.norm(here - self.path[-1])) > 0.002
         ):
             self.path.append(here)
             del self.path[1 : max(1, len(self.path) - 600)]
         self.yaw = yaw_of(hand.quaternion)
+        if self.yaw is not None and not self._ended:
+            self.yaws.append(self.yaw)
+
+    def spread(self) -> float | None:
+        """How far the path leaves its chord and the heading its mean, as the set-up tells it
+        [rad]."""
+        if len(self.path) < 3 or not self.yaws:
+            return None
+        flat = np.array(self.path)[:, [0, 2]] - self.path[0][[0, 2]]
+        length = float(np.hypot(*flat[-1]))
+        if length < SHORTEST_PUSH_M:
+            return None
+        along = flat[-1] / length
+        wobble = float(np.sqrt(np.mean((flat @ np.array([-along[1], along[0]])) ** 2))) / length
+        yaws = np.array(self.yaws)
+        middle = math.atan2(float(np.sin(yaws).sum()), float(np.cos(yaws).sum()))
+        turned_away = np.remainder(yaws - middle + math.pi, 2 * math.pi) - math.pi
+        return math.hypot(wobble, float(np.std(turned_away)))
 
     def length(self) -> float:
         """From the first point to the last, along the floor [m]."""
@@ -239,4 +262,5 @@ class PushWatch:
         if length >= SHORTEST_PUSH_M and way.yaw is not None:
             dx, dz = (way.path[-1] - way.path[0])[[0, 2]]
             angle = wrapped(math.atan2(dx, dz) - way.yaw)
-        return Push(side, np.array(way.path), length, angle, way.yaw)
+        spread = None if angle is None else way.spread()
+        return Push(side, np.array(way.path), length, angle, way.yaw, spread)

@@ -8,9 +8,13 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from app.runtime.statuses import Poster
 from app.ui import look
 from app.ui.action import Intent
+from app.ui.collect.take_bar import ProgressLine
 from app.ui.headset.guide import SILENT_MS
 from app.ui.look import DARK, SIZES, Tone
 from app.ui.widgets import Button, Card, Chip, Text, set_look
+
+FAST_M_S = 0.5
+"""A headset or controller that is waved like this fills the bar of its line."""
 
 
 def poster_words(poster: Poster, confirmed: str) -> tuple[str, Tone | None]:
@@ -42,6 +46,11 @@ class PosterLine(Card):
         self.rate = Text("", role="soft")
         words.addWidget(self.address)
         words.addWidget(self.rate)
+        words.addSpacing(SIZES.hair)
+        self.moves = ProgressLine()
+        self.moves.setAccessibleName("How fast it is moved")
+        self.moves.setToolTip("Fills while this headset or a controller of it is moved")
+        words.addWidget(self.moves)
         row.addLayout(words, 1)
         self.chip = Chip("")
         row.addWidget(self.chip)
@@ -61,6 +70,7 @@ class PosterLine(Card):
             else f"{poster.rate_hz:.0f} Hz · {poster.age_ms:.0f} ms ago"
         )
         self.rate.set_tone("armed" if silent else None)
+        self.moves.show_value(0.0 if silent else min(1.0, poster.speed_m_s / FAST_M_S), False)
         self.chip.show_value(*poster_words(poster, confirmed))
         self.chip.setVisible(bool(confirmed))
         mine = poster.address == confirmed

@@ -123,14 +123,17 @@ class StepFoot(QWidget):
                 cap.setText(keys)
             cap.setVisible(bool(keys))
 
-    def show_refused(self, addresses: tuple[str, ...]) -> None:
-        """Others that post to the port, and get no say."""
+    def show_refused(self, addresses: tuple[str, ...], malformed: int = 0) -> None:
+        """Others that post to the port, and get no say; posts that could not be read."""
         text = ""
         if addresses:
             verb = "posts" if len(addresses) == 1 else "post"
             text = f"{', '.join(addresses)} {verb} too and is refused."
             if len(addresses) > 1:
                 text = f"{', '.join(addresses)} post too and are refused."
+        if malformed:
+            count = "1 post" if malformed == 1 else f"{malformed} posts"
+            text = f"{text} {count} could not be read and changed nothing.".strip()
         self.refused.setText(text)
 
     def _dress(self, button: Button, offer: Offer) -> None:

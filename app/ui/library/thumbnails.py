@@ -47,8 +47,7 @@ class ThumbnailMaker:
             self._thread = None
 
     def _run(self) -> None:
-        priority.go_anywhere()
-        priority.be_nice(5)
+        priority.stand_back(priority.BEHIND_WINDOW)
         library: Library | None = None
         while True:
             with self._wake:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,3 +55,11 @@ class MemoryFile:
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}.draft")
         draft.write_bytes(msgspec.json.encode(memory))
         draft.replace(self._path)
+
+
+def me() -> str:
+    """Who judges, as far as the machine knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a machine without users
+        return "a person"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +12,18 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from app.session.rollouts import Rollouts
+from app.session.training import TrainingView
 from app.ui.action import Context, Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES
 from app.ui.place import PlaceWidget, SessionPort
 from app.ui.state import Mood
-from app.ui.test.memory import Memory, MemoryFile
+from app.ui.test.memory import Memory, MemoryFile, me
 from app.ui.test.results import ResultsTab, book_of
 from app.ui.test.run import RunTab
 from app.ui.test.sheets import PolicySheet, ReasonSheet, ResultsSheet, WatchSheet
 from app.ui.test.train import make_train_tab
+from app.ui.test.watched import Watched
 from app.ui.test.words import who_drives
 from app.ui.widgets import Text, set_look
 from devices.clock import Clock, SystemClock
@@ -94,6 +95,9 @@ class TestPlace(PlaceWidget):
         self.instruction.setToolTip(tooltip(by_id("policy.instruct")))
         self.instruction.returnPressed.connect(self._instruct)
         row.addWidget(self.instruction, 1)
+        self.watched = Watched()
+        self.watched.clicked.connect(lambda: self.intended.emit(Intent("policy_watch")))
+        row.addWidget(self.watched)
         whole.addWidget(top)
         self._stack = QStackedWidget()
         whole.addWidget(self._stack, 1)
@@ -196,6 +200,7 @@ class TestPlace(PlaceWidget):
         station = self._session.station
         if station is not None and not self.instruction.hasFocus():
             self.instruction.setPlaceholderText(station.instruction)
+        self.watched.refresh(station)
         if self.tab == "run":
             self.run.refresh(state, self._who, self.rollouts, self._book_words())
 
@@ -271,7 +276,8 @@ class TestPlace(PlaceWidget):
         if path:
             self._load(path)
         else:
-            known = self.memory.checkpoints
+            made = tuple(str(run.checkpoint) for run in self._trainings() if run.checkpoint)
+            known = tuple(dict.fromkeys((*self.memory.checkpoints, *made)))
             self.policy_sheet.open_for(known[0] if known else "", known)
 
     def _load(self, path: str) -> None:
@@ -282,8 +288,15 @@ class TestPlace(PlaceWidget):
         if path:
             self._watch(path, False)
         else:
-            places = tuple(dict.fromkeys(str(Path(p).parent) for p in self.memory.checkpoints))
+            queue = tuple(str(run.path) for run in self._trainings())
+            before = (str(Path(p).parent) for p in self.memory.checkpoints if "://" not in p)
+            places = tuple(dict.fromkeys((*queue, *before)))
             self.watch_sheet.open_for(places[0] if places else "", places)
+
+    def _trainings(self) -> list[TrainingView]:
+        """Those of the queue: what trains first, then the newest."""
+        runs = sorted(self.train.desk.runs(), key=lambda run: run.name, reverse=True)
+        return sorted(runs, key=lambda run: run.status.phase != "training")
 
     def _watch(self, path: str, use: bool) -> None:
         self.intended.emit(Intent("policy_ask_watch_use" if use else "policy_ask_watch", path))
@@ -339,7 +352,7 @@ class TestPlace(PlaceWidget):
     def _write(self, verdict: Verdict, reason: str) -> None:
         try:
             score = self.run.bar.score.value() / 100
-            judged = self.rollouts.judge(verdict, score, reason, self.memory.judge or _me())
+            judged = self.rollouts.judge(verdict, score, reason, self.memory.judge or me())
         except TeledeckError as error:
             self.said.emit(str(error))
             return
@@ -484,10 +497,3 @@ def _verdict(name: str) -> Verdict:
         "excluded": "excluded",
     }
     return known[name]
-
-
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a machine without users
-        return "a person"

@@ -11,7 +11,14 @@ from app.ui import look
 from app.ui.action import Intent, UiState
 from app.ui.actions import by_id, tooltip
 from app.ui.look import SIZES
-from app.ui.test.words import LETTERS, PHASES, check_words, number, sorted_checks
+from app.ui.test.words import (
+    LETTERS,
+    PHASES,
+    check_words,
+    number,
+    short_place,
+    sorted_checks,
+)
 from app.ui.widgets import Button, Card, Chip, ElidedText, Text
 
 READINGS = (
@@ -69,8 +76,9 @@ class PolicyCard(Card):
         self._grid.setContentsMargins(4, 0, 4, 0)
         self._grid.setHorizontalSpacing(10)
         self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(2, 1)
-        self._grid.setColumnStretch(3, 1)
+        # All of them: without a stretch a line that gives way is given no room at all.
+        for column, share in ((1, 3), (2, 2), (3, 2)):
+            self._grid.setColumnStretch(column, share)
         self.body.addWidget(self.table)
         self.body.addLayout(self._buttons())
         self.refresh(UiState(), None)
@@ -138,10 +146,13 @@ class PolicyCard(Card):
         self.phase.show_value(word, tone)
         there = status is not None and phase != "empty"
         path = status.path if status is not None and there else ""
-        self.name.setText((status.name if status and there else "") or _last(path) or "No policy")
+        self.name.setText(
+            (status.name if status and there else "") or short_place(path) or "No policy"
+        )
         self.digest.setText(status.digest[:8] if status and there else "")
         self.digest.setToolTip(status.digest if status else "")
-        self.path.setText(path)
+        self.path.setText(short_place(path))
+        self.path.setToolTip(path)
         self.path.setVisible(there)
         self._show_text(status, phase)
         known = phase in ("ready", "driving", "holding", "warming")
@@ -225,7 +236,3 @@ class PolicyCard(Card):
     def _switch(self) -> None:
         self._open = not self.table.isVisible()
         self._show_checks(self._checks or ())
-
-
-def _last(path: str) -> str:
-    return path.rstrip("/").rsplit("/", 1)[-1]

@@ -21,6 +21,7 @@ from app.ui.test.tables import (
     make_table,
     share_width,
 )
+from app.ui.test.words import short_place
 from app.ui.widgets import Button, Card, Chip, ElidedText, EmptyState, Keycap, SectionTitle, Text
 from app.ui.words import plural
 from policies.evaluation.trials import Cell, Trial, cells, compare_cells
@@ -129,7 +130,9 @@ class ResultsTab(QWidget):
     # --------------------------------------------------------------------------------- showing
     def show_book(self, trials: Sequence[Trial], folder: str) -> None:
         """Show the trials of a book; the selected trial stays selected."""
-        self.book.setText(f"{folder}  ·  {plural(len(trials), 'trial')}" if folder else "No folder")
+        name = short_place(folder)
+        self.book.setText(f"{name}  ·  {plural(len(trials), 'trial')}" if folder else "No folder")
+        self.book.setToolTip(folder)
         before = self.trial()
         self._trials = tuple(trials)
         self._stack.setCurrentIndex(1 if trials else 0)

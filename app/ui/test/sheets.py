@@ -10,12 +10,14 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QListWidget,
+    QListWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from app.ui.look import SIZES
 from app.ui.sheets import Sheet, browse_folder
+from app.ui.test.words import short_place
 from app.ui.widgets import Button, SectionTitle
 
 REASONS = ("the scene was not reset", "I was in the way", "the wrong policy", "hardware fault")
@@ -39,7 +41,7 @@ class PathSheet(Sheet):
         self.before = QListWidget()
         self.before.setMaximumHeight(168)
         self.before.setAccessibleName(before)
-        self.before.currentTextChanged.connect(self.path.setText)
+        self.before.currentItemChanged.connect(self._pick)
         self.before.itemActivated.connect(lambda _: self._finish())
         self._before_title = SectionTitle(before)
         column = QVBoxLayout()
@@ -55,7 +57,11 @@ class PathSheet(Sheet):
         """Ask, beginning with `path`; `before` are those used before, newest first."""
         self.before.blockSignals(True)
         self.before.clear()
-        self.before.addItems(before)
+        for place in before:
+            item = QListWidgetItem(short_place(place))
+            item.setToolTip(place)
+            item.setData(Qt.ItemDataRole.UserRole, place)
+            self.before.addItem(item)
         self.before.setCurrentRow(-1)
         self.before.blockSignals(False)
         self.before.setVisible(bool(before))
@@ -69,6 +75,10 @@ class PathSheet(Sheet):
         """What was typed; a folder as an absolute path."""
         text = self.path.text().strip()
         return text if "://" in text or not text else str(Path(text).expanduser().absolute())
+
+    def _pick(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.path.setText(str(item.data(Qt.ItemDataRole.UserRole)))
 
     def _browse(self) -> None:
         chosen = browse_folder(self, self.title.text(), Path(self.given() or Path.home()))
@@ -86,7 +96,7 @@ class PolicySheet(PathSheet):
     decided = pyqtSignal(str)
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, "Load a policy", "Load", "Used before")
+        super().__init__(parent, "Load a policy", "Load", "Trained here or used before")
         self.path.setPlaceholderText("/home/you/runs/wipe/best, or ws://localhost:8000")
 
     def finish(self) -> None:
@@ -118,7 +128,7 @@ class WatchSheet(PathSheet):
     decided = pyqtSignal(str, bool)
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, "Watch a training", "Watch", "Used before")
+        super().__init__(parent, "Watch a training", "Watch", "In the queue, or watched before")
         self.path.setPlaceholderText("/home/you/runs/wipe")
         self.use = QCheckBox("Let each new best checkpoint drive as soon as it is ready")
         self.form.addRow(self.use)

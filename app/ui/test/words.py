@@ -10,6 +10,7 @@ from app.runtime.statuses import NeedCheck, PolicyStatus, StationStatus
 from app.ui.look import Tone
 
 LETTERS = dict(zip(SLOTS, "AB", strict=True))
+_COMMON = ("best", "last", "checkpoint", "trials.jsonl")
 DEVICES = {"window": "mouse and keys", "mouse": "mouse and keys", "scripted": "script"}
 
 PHASES: dict[str, tuple[str, Tone | None]] = {
@@ -107,3 +108,14 @@ def check_words(checks: tuple[NeedCheck, ...]) -> tuple[str, Tone | None]:
     if not bad:
         return f"All {len(checks)} checks fit", None
     return f"{bad} of {len(checks)} checks do not fit", "fault"
+
+
+def short_place(path: str) -> str:
+    """The end of a path, enough to know it by: the folder, and the one it lies in where the folder
+    is called like every other ("rdp-wipe/best"). Addresses stay whole; "" stays "".
+    """
+    if "://" in path:
+        return path
+    parts = [part for part in path.split("/") if part]
+    keep = 2 if parts and parts[-1] in _COMMON else 1
+    return "/".join(parts[-keep:])

@@ -46,5 +46,7 @@ def preset_of(view: TrainingView) -> str:
         parts.append("state")
     if any(stream.endswith(("/wrench", "/pca", "/reading")) for stream in streams):
         parts.append("touch")
+    if "scene/glance" in streams:
+        parts.append("glance")
     parts += [stream.removesuffix("/rgb") for stream in streams if stream.endswith("/rgb")]
     return " + ".join(parts) or "nothing known"

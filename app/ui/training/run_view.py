@@ -51,7 +51,7 @@ class RunView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._name = ""
-        self._told: tuple[str, ...] = ()
+        self._told: tuple[str, ...] | None = None  # lines on screen; None: another run's
         self._view: TrainingView | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(SIZES.gap, 0, SIZES.margin, SIZES.gap)
@@ -164,7 +164,7 @@ class RunView(QWidget):
     ) -> None:
         """Show a run as it is now; what did not change is not drawn again."""
         if view.name != self._name:
-            self._name, self._told = view.name, ()
+            self._name, self._told = view.name, None
             self.plot.forget()
         self._view = view
         word, tone = PHASE_WORDS[view.status.phase]

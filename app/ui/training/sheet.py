@@ -246,7 +246,7 @@ class NewTraining(Overlay):
             else "One is fast enough for most; more help only where nothing else runs."
         )
         if dataset is not None and not self.dataset.text().strip():
-            self.dataset.setText(str(dataset))
+            self.dataset.setText(words.home_path(dataset))
         if self._catalogue is None:
             self._say("Asking what can be trained here …", None)
             self._clerk.catalogue(self._hear_catalogue)
@@ -256,8 +256,8 @@ class NewTraining(Overlay):
 
     def use_dataset(self, dataset: Path) -> None:
         """Another dataset was opened in the window."""
-        if self.dataset.text().strip() != str(dataset):
-            self.dataset.setText(str(dataset))
+        if Path(self.dataset.text().strip()).expanduser() != dataset:
+            self.dataset.setText(words.home_path(dataset))
             self._forget_takes()
 
     def tick(self) -> None:

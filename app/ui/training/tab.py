@@ -65,7 +65,7 @@ class TrainTab(PlaceWidget):
         self._empty = EmptyState(
             "graduation-cap",
             "Train a policy",
-            _EMPTY.format(queue=queue),
+            _EMPTY.format(queue=words.home_path(queue)),
             action=new.title,
             key=new.key,
         )

@@ -75,7 +75,10 @@ class TouchView:
         wrench: Per side, force and torque on the tool [N, N m], shape (6,), in the tool frame.
         band: Force that counts as right contact [N], or None.
         stale: Streams whose last sample is too old to be shown as now.
-        note: Why pads tell nothing, as a short sentence; "" when they do.
+        bands: Per side, where its force lies: "below", "within", "above".
+        silent: Per pad that tells nothing, why, in a word or two.
+        doubtful: Pads that tell something, but whose sensor is not as it should be.
+        note: What is wrong, as a sentence; "" when all is well.
         fault: Whether that is a fault.
     """
 
@@ -83,6 +86,9 @@ class TouchView:
     wrench: Mapping[Side, FloatArray] = field(default_factory=dict)
     band: Band | None = None
     stale: frozenset[str] = frozenset()
+    bands: Mapping[Side, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+    doubtful: frozenset[str] = frozenset()
     note: str = ""
     fault: bool = False
 

@@ -173,7 +173,7 @@ class ArPainter:
         if ends[:, 2].min() < NEAR:
             return
         size = float(np.linalg.norm(np.asarray(wrench)[:3]))
-        colour = QColor(BAND_COLOURS[ar.band_word(size, touch.band)])
+        colour = QColor(BAND_COLOURS[touch.bands.get(side) or ar.band_word(size, touch.band)])
         a, b = QPointF(ends[0, 0], ends[0, 1]), QPointF(ends[1, 0], ends[1, 1])
         self._arrow(a, b, colour, 4.5)
         self._label(b, f"{size:.1f} N", colour)

@@ -85,7 +85,7 @@ class DrawingThread(threading.Thread):
 
     # -------------------------------------------------------------------------- on the thread
     def run(self) -> None:
-        priority.go_anywhere()
+        priority.stand_back(priority.BEHIND_WINDOW)
         context = QOpenGLContext()
         try:
             if not context.create() or not context.makeCurrent(self._surface):

@@ -1,12 +1,14 @@
 """Who wears the fake headset: squeezes, pushes, points, does the scene's task, looks at the robot.
 
-`python -m tests.e2e.wearer RUN --scene SCENE --address ADDRESS [--port PORT] ...`
+`python -m app.wearer RUN --scene SCENE --address ADDRESS [--port PORT] ...`
 
-A process of its own, as a headset is. It hears one word a line (`rest`, `squeeze`, `push`, `align`,
-`task`, `circle`, `quit`) and tells ten times a second, as a line of JSON, what it does and what
-its headset got. Its eyes are the streams of the run; its hands reach the robot through the wire
-alone. Stopping this process (SIGSTOP) pulls the plug; when it goes on it has noticed nothing for a
-while: its grips stay squeezed and its hands move, until it sees that no arm follows.
+A SIMULATION, for the pictures of the docs and for tests. A process of its own, as a headset is. It
+hears one word a line: what to do (`rest`, `squeeze`, `push`, `align`, `hold`, `task`, `circle`),
+what goes wrong (`lose`, `find`, `recentre`, `restart`, `calibrate`), or `quit`. Ten times a second
+it tells, as a line of JSON, what it does and what its headset got. Its eyes are the streams of the
+run; its hands reach the robot through the wire alone. Stopping this process (SIGSTOP) pulls the
+plug; when it goes on it has noticed nothing for a while: its grips stay squeezed and its hands
+move, until it sees that no arm follows.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, get_args
 
 import mujoco
 import numpy as np
@@ -53,9 +57,10 @@ ROBOT = 0.5  # [rad] where the robot looks, told in the app's aligned frame
 TREMBLE_M = 1e-4  # standard deviation of the tracking
 
 PADS = ("left_inner", "left_outer", "right_inner", "right_outer")
+_SIDE_M: dict[Side, float] = {"left": 0.2, "right": -0.2}
 _REST: dict[Side, Pose] = {
     side: Pose(np.array([0.25, y, 1.1]), np.array([1.0, 0.0, 0.0, 0.0]))
-    for side, y in (("left", 0.2), ("right", -0.2))
+    for side, y in _SIDE_M.items()
 }
 _HEAD = Pose(np.array([0.0, 0.0, 1.6]), np.array([1.0, 0.0, 0.0, 0.0]))
 _FREE_SPEED, _FREE_TURN = 0.8, 3.0  # [m/s], [rad/s] of a hand that holds nothing
@@ -78,16 +83,22 @@ class View:
             names += [f"{side}_arm/T_world_tool", f"{side}_arm/wrench", f"{side}_gripper/gap"]
         self._rings = {name: RingReader(run.ring(name)) for name in names}
         self._scene = plugins.load("scenes", scene)()
-        self._model = build("openarm_v2", scene, "reduced")
-        self._data = mujoco.MjData(self._model)
+        self._name = scene
         self._bus = Bus(run)
         self._statuses = self._bus.subscriber("station")
         self.station: StationStatus | None = None
 
+    @cached_property
+    def _world(self) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        """Built when it is first looked at: who only squeezes and pushes sees no robot."""
+        model = build("openarm_v2", self._name, "reduced")
+        return model, mujoco.MjData(model)
+
     def look(self) -> Observation:
         """As of now."""
-        mujoco.mj_setState(self._model, self._data, self._newest("sim/state"), STATE)
-        mujoco.mj_forward(self._model, self._data)
+        model, data = self._world
+        mujoco.mj_setState(model, data, self._newest("sim/state"), STATE)
+        mujoco.mj_forward(model, data)
         for heard in self._statuses.poll():
             if isinstance(heard, StationStatus):
                 self.station = heard
@@ -99,8 +110,8 @@ class View:
             gripper={side: float(self._newest(f"{side}_gripper/gap")[0]) for side in SIDES},
             tactile={pad: self._newest(f"{pad}_pad/tactile") for pad in PADS},
             wrench={side: self._newest(f"{side}_arm/wrench") for side in SIDES},
-            scene=self._scene.observe(self._model, self._data),
-            progress=float(self._scene.progress(self._model, self._data)),
+            scene=self._scene.observe(model, data),
+            progress=float(self._scene.progress(model, data)),
         )
 
     def follows(self, side: Side) -> bool:
@@ -165,7 +176,10 @@ class WornHand:
         self.pose = Pose(self.pose.position + offset, self.pose.quat)
 
 
-Word = Literal["rest", "squeeze", "push", "align", "task", "circle"]
+Word = Literal["rest", "squeeze", "push", "align", "hold", "task", "circle"]
+Mishap = Literal["lose", "find", "recentre", "restart", "calibrate"]
+RECENTRED = (0.5, (0.1, 0.0, 0.0))  # turn [rad] and shift [m] of the room
+_CALIBRATE_S = 0.3  # X and A are held for so long
 
 
 class Wearer:
@@ -184,6 +198,11 @@ class Wearer:
         self._began_s = self._before_s
         self._unaware_until_s = 0.0
         self._centre: dict[Side, Pose] = {}
+        self._calibrate_until_s = 0.0
+
+    def calibrate(self) -> None:
+        """Hold X and A: the app goes into its calibration mode, or out of it."""
+        self._calibrate_until_s = time.monotonic() + _CALIBRATE_S
 
     def say(self, word: Word) -> None:
         self.word, self._began_s = word, time.monotonic()
@@ -226,6 +245,8 @@ class Wearer:
             right.trigger = 1.0
         if self.word == "squeeze":
             left.grip = t_s > _STILL_S
+        elif self.word == "hold":
+            left.grip = right.grip = there and t_s > _STILL_S / 2
 
     def _task(self, seen: Observation, now_s: float, dt: float) -> None:
         """The scene's operator goes on as long as the arms follow; else it waits for them."""
@@ -265,7 +286,8 @@ class Wearer:
     def _posted(self, side: Side) -> Controller:
         hand = self.hands[side]
         position, quat = self._placed(hand.pose)
-        buttons = (False, False, False, hand.trigger > 0.9, hand.grip)
+        x_or_a = time.monotonic() < self._calibrate_until_s
+        buttons = (False, x_or_a, False, hand.trigger > 0.9, hand.grip)
         return Controller(position, quat, hand.trigger, buttons)
 
     def _head(self) -> FloatArray:
@@ -313,21 +335,49 @@ async def _wear(options: argparse.Namespace) -> None:
         done = asyncio.Event()
 
         def hear() -> None:
-            word = sys.stdin.readline().strip()
-            if word in ("", "quit"):
+            heard = os.read(sys.stdin.fileno(), 4096).decode()
+            if not heard:
                 done.set()
-            else:
-                wearer.say(word)  # type: ignore[arg-type]
+            for word in heard.split():  # several may come at once
+                if word == "quit":
+                    done.set()
+                elif word in get_args(Word):
+                    wearer.say(word)  # type: ignore[arg-type]
+                else:
+                    _go_wrong(word, wearer, quest)
 
         loop = asyncio.get_running_loop()
         loop.add_reader(sys.stdin, hear)
         try:
             while not done.is_set():
-                print(json.dumps(_told(wearer, quest)), flush=True)
+                _write(sys.stdout, json.dumps(_told(wearer, quest)))
                 await asyncio.sleep(0.1)
         finally:
             loop.remove_reader(sys.stdin)
             await quest.stop()
+
+
+def _write(to: TextIO, line: str) -> None:
+    to.write(f"{line}\n")
+    to.flush()
+
+
+def _go_wrong(word: str, wearer: Wearer, quest: FakeQuest) -> None:
+    """What no operator means to do."""
+    match word:
+        case "lose":
+            quest.app.lose("left")
+        case "find":
+            quest.app.find("left")
+        case "recentre":
+            quest.app.recentre(*RECENTRED)
+        case "restart":
+            quest.restart_app()
+        case "calibrate":
+            wearer.calibrate()
+        case _:
+            known = ", ".join((*get_args(Word), *get_args(Mishap), "quit"))
+            _write(sys.stderr, f"'{word}' is not one of: {known}")
 
 
 def _told(wearer: Wearer, quest: FakeQuest) -> dict[str, Any]:
