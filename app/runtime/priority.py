@@ -21,11 +21,15 @@ import ctypes
 import os
 import platform
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 _SCHED_OTHER = 0
+
+T = TypeVar("T")
 
 
 class _Attributes(ctypes.Structure):
@@ -124,6 +128,13 @@ def stand_back(nice: int) -> None:
     thread = threading.get_native_id()
     os.sched_setaffinity(thread, _CORES)
     os.setpriority(os.PRIO_PROCESS, thread, max(nice, os.getpriority(os.PRIO_PROCESS, thread)))
+
+
+def from_behind(start: Callable[[], T]) -> T:
+    """Call something that starts a process, so that it inherits neither core nor niceness of the
+    calling thread, which may be the window's."""
+    with ThreadPoolExecutor(1, initializer=lambda: stand_back(0)) as pool:
+        return pool.submit(start).result()
 
 
 def be_nice(by: int, *, batch: bool = False) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from app.runtime import priority
 from devices.errors import PolicyError
 from devices.stream import FloatArray
 from policies.safe_folder import read_folder
@@ -244,13 +245,16 @@ class TrainingDesk:
         log = self.queue.root / "runner.log"
         self.queue.root.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as output:
-            self._runner = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "train", "--queue", str(self.queue.root)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            command = [sys.executable, "-m", "app.cli", "train", "--queue", str(self.queue.root)]
+            self._runner = priority.from_behind(
+                lambda: subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                )
             )
 
     def pause(self, name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.runtime import priority
 from app.session.training_draft import Answer, Ask, Draft
 
 Heard = Callable[[Answer], None]
@@ -93,12 +94,14 @@ class TrainingClerk:
             process.stdin.flush()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.session.training_clerk"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        self._process = priority.from_behind(
+            lambda: subprocess.Popen(
+                [sys.executable, "-m", "app.session.training_clerk"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         )
         self.starts += 1
         assert self._process.stdout is not None

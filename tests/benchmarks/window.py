@@ -9,7 +9,6 @@ is opened and played.
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -50,10 +49,10 @@ def _scene(arguments: argparse.Namespace, scene: str) -> list[Row]:
 
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else make_application()
-    os.setpriority(os.PRIO_PROCESS, 0, 0)  # children inherit it; an earlier scene raised it
     began = time.monotonic()
     run = Run(StationFile(scene=scene))
-    run.start()
+    # Children inherit core and niceness, and the window of an earlier scene had its own.
+    priority.from_behind(run.start)
     priority.go_first(priority.WINDOW)
     window = make_window(run.session)
     width, height = map(int, arguments.size.split("x"))

@@ -149,3 +149,16 @@ def test_a_spare_thread_takes_its_place_before_it_has_work() -> None:
     spare.begin(lambda: said.append("worked"))
     spare.join(10.0)
     assert said == ["placed", "worked"]
+
+
+def test_a_process_that_is_started_from_behind_has_neither_core_nor_niceness_of_its_maker() -> None:
+    code = (
+        "import os; from functools import partial; import subprocess, sys;"
+        "from app.runtime import priority; priority.go_first(-5); priority.keep_apart('window');"
+        "child = 'import os; print(sorted(os.sched_getaffinity(0)), os.nice(0))';"
+        "priority.from_behind(partial(subprocess.run, [sys.executable, '-c', child], check=True))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    cores, _, nice = told.stdout.strip().rpartition(" ")
+    assert cores == str(sorted(os.sched_getaffinity(0)))
+    assert int(nice) == max(0, os.getpriority(os.PRIO_PROCESS, 0))
