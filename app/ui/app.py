@@ -77,10 +77,6 @@ def make_window(
     session: SessionPort, settings: SettingsFile | None = None, cache: Path | None = None
 ) -> MainWindow:
     """The main window with its five places, not yet shown."""
-    folder = (cache or platformdirs.user_cache_path("teledeck")) / "sounds"
-    # Before any view draws: to load the sound library and to look up OpenGL's functions in another
-    # thread at the same time can wait for each other for ever (loader's lock, Python's lock).
-    sounds = Sounds(folder)
     places: dict[Place, PlaceWidget] = {
         "collect": CollectPlace(session),
         "library": LibraryPlace(session),
@@ -93,7 +89,8 @@ def make_window(
         settings = SettingsFile(home / "window.toml")
         memory = MemoryFile(home / "test.json")
     places["test"] = TestPlace(session, memory)
-    return MainWindow(session, places, settings, sounds)
+    folder = (cache or platformdirs.user_cache_path("teledeck")) / "sounds"
+    return MainWindow(session, places, settings, Sounds(folder))
 
 
 def run_window(

@@ -210,6 +210,15 @@ class Desk:
         assert sample is not None
         return np.array(sample.data[:3])
 
+    def stays_let_go(self, side: Side) -> None:
+        """An arm has let go of its hand, or does with the station's next status, which may be older
+        than the headset's; and does not take hold again."""
+        self.until(lambda: not self.follows(side), 1.0)
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            assert not self.follows(side)
+            self.step()
+
     def follows(self, side: Side) -> bool:
         return any(
             arm.side == side and arm.clutched and not arm.hold for arm in self.session.station.arms

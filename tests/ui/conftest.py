@@ -8,8 +8,12 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QApplication
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +51,17 @@ def _start_xvfb() -> tuple[subprocess.Popen[bytes], str]:
         process.wait(timeout=10)
         pytest.exit("Xvfb does not start; try it by hand: Xvfb :99", returncode=3)
     return process, f":{number}"
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp: QApplication) -> QApplication:
+    """With the sound library loaded. It writes messages while it loads, and those of Qt go to a
+    handler in Python here: where a view looked up OpenGL's functions at that moment, the loader's
+    lock and Python's waited for each other for ever."""
+    from PyQt6.QtMultimedia import QMediaDevices
+
+    QMediaDevices.defaultAudioOutput()
+    return qapp
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,6 @@ class Room:
         self.qtbot = qtbot
         self.clock = FakeClock()
         self.session = FakeSession(str(root))
-        sounds = Sounds(root / "cache" / "sounds")  # before any view draws, see `make_window`
         self.library = self.session.library = Library(Dataset.open(root))
         self.place = LibraryPlace(self.session, self.clock)
         places: dict[Place, LibraryPlace | ComingPlace] = {
@@ -63,7 +62,7 @@ class Room:
             self.session,
             {**places, "collect": collect, "library": self.place, "test": other},
             SettingsFile(None),
-            sounds,
+            Sounds(root / "cache" / "sounds"),
         )
         qtbot.addWidget(self.window)
         self.window.resize(1280, 800)

@@ -51,8 +51,6 @@ class DrawingThread(threading.Thread):
 
     def __init__(self, surface: QOffscreenSurface, deliver: Deliver) -> None:
         super().__init__(name="view3d", daemon=True)
-        import OpenGL.GL  # noqa: F401 (here and not on the thread, see `make_window`)
-
         self._surface = surface
         self._deliver = deliver
         self._change = threading.Condition()
