@@ -152,13 +152,17 @@ def test_a_spare_thread_takes_its_place_before_it_has_work() -> None:
 
 
 def test_a_process_that_is_started_from_behind_has_neither_core_nor_niceness_of_its_maker() -> None:
-    code = (
-        "import os; from functools import partial; import subprocess, sys;"
-        "from app.runtime import priority; priority.go_first(-5); priority.keep_apart('window');"
-        "child = 'import os; print(sorted(os.sched_getaffinity(0)), os.nice(0))';"
-        "priority.from_behind(partial(subprocess.run, [sys.executable, '-c', child], check=True))"
-    )
+    code = """
+import os, subprocess, sys
+from app.runtime import priority
+priority.go_first(-5)
+priority.keep_apart("window")
+print(os.getpriority(os.PRIO_PROCESS, 0), flush=True)
+child = "import os; print(os.getpriority(os.PRIO_PROCESS, 0), sorted(os.sched_getaffinity(0)))"
+priority.from_behind(lambda: subprocess.run([sys.executable, "-c", child], check=True))
+"""
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    cores, _, nice = told.stdout.strip().rpartition(" ")
+    maker, started = told.stdout.splitlines()
+    nice, _, cores = started.partition(" ")
+    assert int(nice) == max(0, int(maker))
     assert cores == str(sorted(os.sched_getaffinity(0)))
-    assert int(nice) == max(0, os.getpriority(os.PRIO_PROCESS, 0))
