@@ -8,12 +8,14 @@ dies, the station has no news from the headset and holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import math
 import os
 import socket
 import sys
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,7 @@ import numpy as np
 import platformdirs
 
 from app.runtime import priority, station_file
+from app.runtime.bell import Bell
 from app.runtime.child import Child, run_child
 from app.runtime.hands import as_drive
 from app.runtime.headset_panels import Panels
@@ -30,6 +33,7 @@ from app.runtime.headset_posters import Posters
 from app.runtime.headset_show import RobotPads, Show
 from app.runtime.outlet import Outlet
 from app.runtime.priority import go_first
+from app.runtime.real_time import RealTime
 from app.runtime.requests import (
     HeadsetCapture,
     HeadsetConfirm,
@@ -59,7 +63,6 @@ from devices.tactar.wire import POST_PORT, Controller, Ports, Post
 
 STATUS_NS: Final = NS_PER_S // 15
 POST_HZ: Final = 60.0
-_STEP_S: Final = 0.002  # while a headset is shown something
 _IDLE_S: Final = 0.02
 _DELAYS: Final = 1024
 WARNING: Final = (
@@ -90,6 +93,7 @@ class Headset:
         self._station = child.bus.input_push("station")
         self._others = child.bus.subscriber("station")
         self._rings = RingSet(child.run, clock)
+        self._bell = Bell(child.run, "headset")
         self._robot = robot
         self._pilot = Pilot(config.name, CalibrationStore(Path(folder)), self._publisher.send)
         self._posters = Posters()
@@ -109,8 +113,14 @@ class Headset:
         self._next_status_ns = 0
 
     # -------------------------------------------------------------------------------- life time
-    async def run(self) -> None:
-        """Serve until the child shall stop."""
+    async def run(self, turned: Callable[[], None] = lambda: None) -> None:
+        """Serve until the child shall stop.
+
+        Args:
+            turned: Called after each turn.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._bell.fd, self._rung)
         try:
             while not self._child.stopping.is_set():
                 self._server.poll(self._answer)
@@ -122,8 +132,11 @@ class Headset:
                     self._watch_silence(now_ns)
                     self._publisher.send(self.status(now_ns))
                     gc.collect(0)
-                await asyncio.sleep(_STEP_S if self._sender is not None else _IDLE_S)
+                turned()
+                await asyncio.sleep(self._rest_s())
         finally:
+            loop.remove_reader(self._bell.fd)
+            self._bell.close()
             if self._opening is not None:
                 await asyncio.gather(self._opening, return_exceptions=True)
             await self._close_port()
@@ -136,6 +149,23 @@ class Headset:
                 if self._show is not None:
                     self._show.band = heard.force_band
         self._rings.refresh()
+
+    def _rest_s(self) -> float:
+        """Until something is due [s]. Posts and the bell of touch are served in between."""
+        if self._sender is None or self._show is None:
+            return _IDLE_S
+        return min(max(0.0, (self._show.due_ns - self._clock.now_ns()) / NS_PER_S), _IDLE_S)
+
+    def _rung(self) -> None:
+        """Touch has written: send it at once, but one pad at a time, so that no post waits long."""
+        self._bell.hush()
+        if self._sender is None or self._show is None:
+            return
+        try:
+            if self._show.pad(self._sender):
+                asyncio.get_running_loop().call_soon(self._rung)
+        except TeledeckError as error:
+            self._tell_fault(str(error))
 
     def _show_step(self) -> None:
         if self._sender is None or self._show is None:
@@ -472,7 +502,8 @@ def work(child: Child) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    asyncio.run(headset.run())
+    with contextlib.closing(RealTime(priority.HEADSET_RANK)) as real_time:
+        asyncio.run(headset.run(real_time.keep))
 
 
 if __name__ == "__main__":
