@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -111,6 +111,10 @@ class Headset:
         self._silent = False
         self._counts: Counter[str] = Counter()
         self._next_status_ns = 0
+        self._summaries = -1
+        self._streams_out: tuple[StreamOut, ...] = ()
+        self._delay_ms: tuple[float, ...] = (math.nan, math.nan)
+        self._touch_delay_ms = math.nan
 
     # -------------------------------------------------------------------------------- life time
     async def run(self, turned: Callable[[], None] = lambda: None) -> None:
@@ -364,7 +368,7 @@ class Headset:
         pilot, listener = self._pilot, self._listener
         self._collect_delays()
         text, fault = self._sentence(now_ns)
-        touch = [] if self._show is None else list(self._show.delays_ms)
+        self._summarise()
         return HeadsetStatus(
             t_ns=now_ns,
             listening=listener is not None,
@@ -375,11 +379,11 @@ class Headset:
             set_up=pilot.set_up_state(),
             panels=self._panels.name,
             panel_presets=tuple(PRESETS),
-            streams=self._streams(),
+            streams=self._streams_out if self._sender is not None else (),
             counters=self._counters(),
-            delay_p50_ms=_percentile(self._delays, 50),
-            delay_p99_ms=_percentile(self._delays, 99),
-            touch_delay_p99_ms=_percentile(touch, 99),
+            delay_p50_ms=self._delay_ms[0],
+            delay_p99_ms=self._delay_ms[1],
+            touch_delay_p99_ms=self._touch_delay_ms,
             battery=math.nan,
             capturing="" if self._capture is None else str(self._capture.path),
             text=text,
@@ -418,6 +422,18 @@ class Headset:
         station = self._station_status
         if station is not None and station.leader == "headset" and len(drained.data):
             self._delays.extend(np.asarray(drained.data).reshape(-1).tolist())
+
+    def _summarise(self) -> None:
+        """Percentiles and rates, one kind at a time: all of them would make a post wait for 2 ms."""
+        self._summaries += 1
+        match self._summaries % 3:
+            case 0:
+                self._streams_out = self._streams()
+            case 1:
+                self._delay_ms = _percentiles(self._delays, 50, 99)
+            case 2:
+                touch = () if self._show is None else self._show.delays_ms
+                (self._touch_delay_ms,) = _percentiles(touch, 99)
 
     def _streams(self) -> tuple[StreamOut, ...]:
         if self._sender is None:
@@ -488,8 +504,11 @@ def _refuse_taken(port: int) -> None:
             ) from error
 
 
-def _percentile(values: deque[float] | list[float], percent: float) -> float:
-    return float(np.percentile(list(values), percent)) if values else math.nan
+def _percentiles(values: Collection[float], *percents: float) -> tuple[float, ...]:
+    if not values:
+        return (math.nan,) * len(percents)
+    found = np.percentile(np.fromiter(values, dtype=np.float64, count=len(values)), percents)
+    return tuple(found.tolist())
 
 
 def work(child: Child) -> None:

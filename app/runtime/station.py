@@ -108,7 +108,7 @@ class Station:
         self._felt = {spec.name for spec in world.specs if spec.kind == "touch"}
         self._meter = LoopMeter(config.control_hz)
         self._lean = Lean(round(NS_PER_S / config.control_hz))
-        self._half_ns = round(NS_PER_S / config.control_hz / 2)
+        self._quarter_ns = round(NS_PER_S / config.control_hz / 4)
         self._due_ns = self._beat_ns = clock.now_ns()
         self._started_ns = self._due_ns - round(NS_PER_S / config.control_hz)
         self._posted = False  # the headset has said something that no tick has looked at
@@ -136,10 +136,10 @@ class Station:
     @property
     def tick_ns(self) -> int:
         """When to call `tick` next [ns, monotonic]: as the rate wants it, but for a post of the
-        headset at once, if the last tick is half a period ago."""
+        headset at once, if the last tick began a quarter of a period ago."""
         if not self._posted:
             return self._due_ns
-        return min(self._due_ns, self._started_ns + self._half_ns)
+        return min(self._due_ns, self._started_ns + self._quarter_ns)
 
     @property
     def due_ns(self) -> int:
@@ -185,7 +185,7 @@ class Station:
         mapped_ns = self._clock.now_ns()
         self._world.command(tick.command)
         sent_ns = self._clock.now_ns()
-        stepped_ns = self._advance(start_ns)
+        stepped_ns = self._advance(sent_ns)
         publish_commands(self._outlet, reading, tick)
         self._tell_delay(start_ns, reading, sent_ns)
         row = None if self._policies is None else self._policies.row(start_ns)
