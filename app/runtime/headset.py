@@ -14,8 +14,8 @@ import math
 import os
 import socket
 import sys
-from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from app.runtime import priority, station_file
 from app.runtime.bell import Bell
 from app.runtime.child import Child, run_child
 from app.runtime.hands import as_drive
+from app.runtime.headset_numbers import Numbers
 from app.runtime.headset_panels import Panels
 from app.runtime.headset_pilot import Pilot
 from app.runtime.headset_posters import Posters
@@ -48,7 +49,7 @@ from app.runtime.requests import (
     Shutdown,
 )
 from app.runtime.rings import RingSet
-from app.runtime.statuses import Event, HeadsetStatus, StationStatus, StreamOut
+from app.runtime.statuses import Event, HeadsetStatus, StationStatus
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError, StorageError, TeledeckError
@@ -64,7 +65,6 @@ from devices.tactar.wire import POST_PORT, Controller, Ports, Post
 STATUS_NS: Final = NS_PER_S // 15
 POST_HZ: Final = 60.0
 _IDLE_S: Final = 0.02
-_DELAYS: Final = 1024
 WARNING: Final = (
     "The TactAR protocol has no protection: whoever is in this network can read what is sent and "
     "pose as a headset. Open it in a network that you trust."
@@ -107,14 +107,10 @@ class Headset:
         self._port = POST_PORT
         self._fault = ""
         self._station_status: StationStatus | None = None
-        self._delays: deque[float] = deque(maxlen=_DELAYS)
+        self._numbers = Numbers()
         self._silent = False
         self._counts: Counter[str] = Counter()
         self._next_status_ns = 0
-        self._summaries = -1
-        self._streams_out: tuple[StreamOut, ...] = ()
-        self._delay_ms: tuple[float, ...] = (math.nan, math.nan)
-        self._touch_delay_ms = math.nan
 
     # -------------------------------------------------------------------------------- life time
     async def run(self, turned: Callable[[], None] = lambda: None) -> None:
@@ -281,7 +277,7 @@ class Headset:
         said = self._pilot.confirm(address)
         if before:
             self._listener.close_connections_of(before)
-        self._delays.clear()
+        self._numbers = Numbers()
         self._silent = False
         if address:
             self._sender = Sender(address, self._clock, ports=self._ports)
@@ -368,7 +364,7 @@ class Headset:
         pilot, listener = self._pilot, self._listener
         self._collect_delays()
         text, fault = self._sentence(now_ns)
-        self._summarise()
+        self._numbers.count(self._sender, () if self._show is None else self._show.delays_ms)
         return HeadsetStatus(
             t_ns=now_ns,
             listening=listener is not None,
@@ -379,11 +375,11 @@ class Headset:
             set_up=pilot.set_up_state(),
             panels=self._panels.name,
             panel_presets=tuple(PRESETS),
-            streams=self._streams_out if self._sender is not None else (),
+            streams=self._numbers.streams,
             counters=self._counters(),
-            delay_p50_ms=self._delay_ms[0],
-            delay_p99_ms=self._delay_ms[1],
-            touch_delay_p99_ms=self._touch_delay_ms,
+            delay_p50_ms=self._numbers.input_p50_ms,
+            delay_p99_ms=self._numbers.input_p99_ms,
+            touch_delay_p99_ms=self._numbers.touch_p99_ms,
             battery=math.nan,
             capturing="" if self._capture is None else str(self._capture.path),
             text=text,
@@ -421,27 +417,7 @@ class Headset:
         drained = ring.drain()
         station = self._station_status
         if station is not None and station.leader == "headset" and len(drained.data):
-            self._delays.extend(np.asarray(drained.data).reshape(-1).tolist())
-
-    def _summarise(self) -> None:
-        """Percentiles and rates, one kind at a time: all of them would make a post wait for 2 ms."""
-        self._summaries += 1
-        match self._summaries % 3:
-            case 0:
-                self._streams_out = self._streams()
-            case 1:
-                self._delay_ms = _percentiles(self._delays, 50, 99)
-            case 2:
-                touch = () if self._show is None else self._show.delays_ms
-                (self._touch_delay_ms,) = _percentiles(touch, 99)
-
-    def _streams(self) -> tuple[StreamOut, ...]:
-        if self._sender is None:
-            return ()
-        return tuple(
-            StreamOut(one.name, one.port, one.rate_hz, one.jitter_p99_ms, one.sent, one.failed)
-            for one in self._sender.statistics()
-        )
+            self._numbers.delays_ms.extend(np.asarray(drained.data).reshape(-1).tolist())
 
     def _counters(self) -> dict[str, int]:
         counts: dict[str, int] = {**self._pilot.hands.counters, **self._counts}
@@ -502,13 +478,6 @@ def _refuse_taken(port: int) -> None:
                 next_step=f"End the program that uses it (see 'ss -ltnp sport = :{port}'); the "
                 "TactAR app knows no other port",
             ) from error
-
-
-def _percentiles(values: Collection[float], *percents: float) -> tuple[float, ...]:
-    if not values:
-        return (math.nan,) * len(percents)
-    found = np.percentile(np.fromiter(values, dtype=np.float64, count=len(values)), percents)
-    return tuple(found.tolist())
 
 
 def work(child: Child) -> None:

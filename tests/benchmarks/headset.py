@@ -115,7 +115,9 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
     def ask(request: Request) -> None:
         reply = run.session.request(request, 10.0)
         if not isinstance(reply, Ok):
-            raise RuntimeError(str(reply))
+            watch(0.5)
+            said = run.session.recorder and run.session.recorder.text
+            raise RuntimeError(f"{reply}; the recorder says: {said}")
 
     def watch(duration_s: float) -> None:
         end = time.monotonic() + duration_s
