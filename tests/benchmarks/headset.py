@@ -171,8 +171,7 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
         rows += _jitter(heard.arrivals)
         rows += _processor(before, passed_s)
         rows_of.close()
-        rows += _contacts(run, quest, watch)
-        ask(Stop())
+        rows += _contacts(run, quest, watch, lambda: ask(Stop()))
     return rows
 
 
@@ -244,7 +243,12 @@ def _fields(found: Rows, heard: Heard, note: str) -> list[Row]:
     return [*rows, Row("tactile datagrams missing", float(lost), "1")]
 
 
-def _contacts(run: Run, quest: FarHeadset, watch: Callable[[float], None]) -> list[Row]:
+def _contacts(
+    run: Run,
+    quest: FarHeadset,
+    watch: Callable[[float], None],
+    stop: Callable[[], None],
+) -> list[Row]:
     """Grippers close and open; from the first field of forces with a contact to its arrows."""
     readers = {pad: RingReader(run.session.run.ring(f"{pad}_pad/tactile")) for pad in _PADS}
     quest.act("pinch")
@@ -259,6 +263,8 @@ def _contacts(run: Run, quest: FarHeadset, watch: Callable[[float], None]) -> li
             drained = reader.drain()
             loads = np.asarray(drained.data)[..., 0].reshape(len(drained.t_ns), -1).sum(axis=1)
             fields[pad] += zip(drained.t_ns.tolist(), loads.tolist(), strict=True)
+    # To decode all of it takes long, and a run that nobody watches for so long ends itself.
+    stop()
     sent = [(t_ns, read_tactile(datagram)) for t_ns, datagram in quest.heard().kept]
     delays: list[float] = []
     for pad, samples in fields.items():

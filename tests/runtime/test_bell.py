@@ -54,7 +54,9 @@ def test_a_bell_left_by_the_dead_is_replaced(run: RunDir) -> None:
     rope.close()
 
 
-def test_what_does_not_fit_is_told_to_the_sender_and_the_rest_comes_in_order(tmp_path: Path) -> None:
+def test_what_does_not_fit_is_told_to_the_sender_and_the_rest_comes_in_order(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "line"
     push = FastPush(path)
     assert not push.send(b"nobody is there")
