@@ -251,10 +251,11 @@ def _hear(base: int) -> None:
     keeps = False
     print("ready", flush=True)
     while True:
-        ready, _, _ = select.select([0, *sockets], [], [])
+        waits: list[socket.socket | int] = [0, *sockets]
+        ready, _, _ = select.select(waits, [], [])
         since_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
         for one in ready:
-            if one == 0:
+            if isinstance(one, int):
                 continue
             name = ears[one.fileno()]
             with contextlib.suppress(BlockingIOError):
@@ -285,7 +286,7 @@ def _hear(base: int) -> None:
                 kept=np.frombuffer(b"".join(data for _, data in kept), dtype=np.uint8),
                 kept_size=np.array([len(data) for _, data in kept], dtype=np.int64),
                 kept_ns=np.array([t_ns for t_ns, _ in kept], dtype=np.int64),
-                **{name: np.array(times, dtype=np.int64) for name, times in arrivals.items()},
+                **{name: np.array(times, dtype=np.int64) for name, times in arrivals.items()},  # type: ignore[arg-type]
             )
             print("saved", flush=True)
 

@@ -1,4 +1,4 @@
-"""Bells and the short way of input: nothing waits, nothing is missed for long, the dead are gone."""
+"""Bells and the short way of input: nothing waits, nothing is missed, no dead one rings."""
 
 from __future__ import annotations
 
