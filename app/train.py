@@ -111,7 +111,7 @@ def work_through(root: Path) -> int:
     Returns:
         0 if all that was run is done, else 1; 130 if it was stopped.
     """
-    from policies.training_queue import TrainingQueue
+    from policies.training_queue import READY, TrainingQueue
 
     stopping = threading.Event()
     child: list[subprocess.Popen[bytes]] = []
@@ -133,8 +133,10 @@ def work_through(root: Path) -> int:
         code = process.wait()
         child.clear()
         status = folder.status()
-        if code and status.phase == "stopped" and not stopping.is_set():
+        if code and status.phase in READY and not stopping.is_set():
+            # Also one that died before it could say a word: it would wait behind the others.
             died = f"its process ended with {code}"
+            died += " before it began" if status.phase == "waiting" else ""
             with folder.locked():
                 status = msgspec.structs.replace(status, phase="failed", error=died)
                 folder.write_status(status)

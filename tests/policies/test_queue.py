@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.session.training import TrainingDesk
+from app.train import work_through
 from datasets.dataset import Dataset
 from devices.errors import ConfigError, PolicyError
 from policies import checkpoint
@@ -51,6 +52,67 @@ def test_trainings_are_run_in_order_and_a_bad_one_does_not_stop_the_rest(
     assert queue.work(in_here) == ()
     queue.again("0002-bad")
     assert [f.path.name for f in queue.work(in_here)] == ["0002-bad"]
+
+
+def test_first_come_first_served_also_for_what_somebody_lets_go_on_meanwhile(
+    tmp_path: Path, plan: Plan
+) -> None:
+    """A runner that saw a training stop, fail or be cancelled takes it up again, before those
+    behind it, as soon as somebody asks; and not before."""
+    for ask in ("resume", "again"):
+        desk = TrainingDesk(tmp_path / ask)
+        desk.start = lambda: None  # type: ignore[method-assign]  # a runner lives: below
+        queue = desk.queue
+        first, second, third = (queue.add(plan) for _ in range(3))
+        tries: list[str] = []
+
+        def train(folder: RunFolder) -> Status:
+            before = tries.count(folder.path.name)
+            tries.append(folder.path.name)
+            phase = "done"
+            if folder.path == first.path and not before:
+                phase = "stopped" if ask == "resume" else "failed"  # noqa: B023
+            if folder.path == second.path:
+                getattr(desk, ask)(first.path.name)  # noqa: B023
+            status = Status(phase=phase)  # type: ignore[arg-type]
+            with folder.locked():
+                folder.write_status(status)
+            return status
+
+        queue.work(train)
+        assert tries == [first.path.name, second.path.name, first.path.name, third.path.name]
+    alone = TrainingQueue(tmp_path / "alone")
+    alone.add(plan)
+    tried = []
+    alone.work(lambda folder: tried.append(folder) or Status(phase="waiting"))  # type: ignore[func-returns-value]
+    assert len(tried) == 1
+
+
+def test_a_training_whose_process_dies_at_its_start_has_failed_and_waits_for_nobody(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    first = queue.add(plan)
+    # A process that dies before it could write anything: out of memory, say.
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert work_through(queue.root) == 1
+    status = first.status()
+    assert status.phase == "failed" and "ended with 1 before it began" in status.error
+
+
+def test_many_add_at_once_and_every_number_is_given_once(tmp_path: Path, plan: Plan) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    names = ("bc", "other")
+    threads = [
+        threading.Thread(target=lambda name=name: [queue.add(plan, name) for _ in range(10)])
+        for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    numbers = [folder.path.name.split("-")[0] for folder in queue.runs()]
+    assert numbers == [f"{number:04}" for number in range(1, 21)]
 
 
 def test_one_runner_a_queue(tmp_path: Path, plan: Plan) -> None:
