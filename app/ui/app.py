@@ -119,7 +119,7 @@ def run_window(
         Exit status.
 
     Raises:
-        TeledeckError: If pictures were asked for and not all were taken, saying at which it gave up.
+        TeledeckError: If not all pictures that were asked for were taken: at which it gave up.
     """
     app = make_application()
     window = make_window(session)

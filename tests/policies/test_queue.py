@@ -19,7 +19,7 @@ from devices.errors import ConfigError, PolicyError
 from policies import checkpoint
 from policies.trainer import Trainer
 from policies.training_queue import TrainingQueue
-from policies.training_run import Plan, RunFolder, Status
+from policies.training_run import Phase, Plan, RunFolder, Status
 from tests.policies.takes import reaching
 from tests.policies.test_trainer import plan_for, same, weights
 
@@ -54,37 +54,42 @@ def test_trainings_are_run_in_order_and_a_bad_one_does_not_stop_the_rest(
     assert [f.path.name for f in queue.work(in_here)] == ["0002-bad"]
 
 
+@pytest.mark.parametrize(("phase", "ask"), [("stopped", "resume"), ("failed", "again")])
 def test_first_come_first_served_also_for_what_somebody_lets_go_on_meanwhile(
-    tmp_path: Path, plan: Plan
+    tmp_path: Path, plan: Plan, phase: Phase, ask: str
 ) -> None:
-    """A runner that saw a training stop, fail or be cancelled takes it up again, before those
-    behind it, as soon as somebody asks; and not before."""
-    for ask in ("resume", "again"):
-        desk = TrainingDesk(tmp_path / ask)
-        desk.start = lambda: None  # type: ignore[method-assign]  # a runner lives: below
-        queue = desk.queue
-        first, second, third = (queue.add(plan) for _ in range(3))
-        tries: list[str] = []
+    """A runner that saw a training stop or fail takes it up again before those behind it, as soon
+    as somebody asks."""
+    desk = TrainingDesk(tmp_path / "runs")
+    desk.start = lambda: None  # type: ignore[method-assign]  # a runner lives: below
+    queue = desk.queue
+    first, second, third = (queue.add(plan) for _ in range(3))
+    tries: list[str] = []
 
-        def train(folder: RunFolder) -> Status:
-            before = tries.count(folder.path.name)
-            tries.append(folder.path.name)
-            phase = "done"
-            if folder.path == first.path and not before:
-                phase = "stopped" if ask == "resume" else "failed"  # noqa: B023
-            if folder.path == second.path:
-                getattr(desk, ask)(first.path.name)  # noqa: B023
-            status = Status(phase=phase)  # type: ignore[arg-type]
-            with folder.locked():
-                folder.write_status(status)
-            return status
+    def train(folder: RunFolder) -> Status:
+        tries.append(folder.path.name)
+        again = tries.count(folder.path.name) > 1
+        if folder.path == second.path:
+            getattr(desk, ask)(first.path.name)
+        status = Status(phase=phase if folder.path == first.path and not again else "done")
+        with folder.locked():
+            folder.write_status(status)
+        return status
 
-        queue.work(train)
-        assert tries == [first.path.name, second.path.name, first.path.name, third.path.name]
+    queue.work(train)
+    assert tries == [first.path.name, second.path.name, first.path.name, third.path.name]
+
+
+def test_a_training_that_stays_ready_is_not_tried_again_unasked(tmp_path: Path, plan: Plan) -> None:
     alone = TrainingQueue(tmp_path / "alone")
     alone.add(plan)
-    tried = []
-    alone.work(lambda folder: tried.append(folder) or Status(phase="waiting"))  # type: ignore[func-returns-value]
+    tried: list[RunFolder] = []
+
+    def train(folder: RunFolder) -> Status:
+        tried.append(folder)
+        return folder.status()
+
+    alone.work(train)
     assert len(tried) == 1
 
 

@@ -82,7 +82,9 @@ def test_the_window_passes_on_that_pictures_are_missing(
     monkeypatch.setattr(window_app.priority, "keep_apart", lambda place: None)
     monkeypatch.setattr(window_app, "settle_memory", lambda: None)
     monkeypatch.setattr(
-        window_app, "make_application", lambda: SimpleNamespace(primaryScreen=lambda: None, exec=int)
+        window_app,
+        "make_application",
+        lambda: SimpleNamespace(primaryScreen=lambda: None, exec=int),
     )
     with pytest.raises(TeledeckError, match="Gave up at the picture 'headset-push'"):
         window_app.run_window(FakeSession(), screenshots=tmp_path, run=tmp_path)
