@@ -3,6 +3,7 @@ describes a foreign server. Whatever would run code while it is loaded is refuse
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from devices.errors import PolicyError
 from policies.contract import Policy
 
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz", ".dill")
+_TRIES = 3
 _SERVE = (
     "Serve it from its own environment with policies/serving/standalone.py and load the address "
     "ws://127.0.0.1:PORT (docs/policy-server.md)"
@@ -18,11 +20,24 @@ _SERVE = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A policy, what to call it, and what identifies its weights (empty: nobody can tell)."""
+    """A policy that can drive.
+
+    Attributes:
+        policy: It.
+        name: What to call it.
+        digest: What identifies its weights; empty: nobody can tell.
+        step, steps: Updates that it has seen, and of the whole training; 0 where nobody can tell.
+        hold_out: Its loss on the hold-out; NaN where it was not judged.
+        created: When it was made, ISO 8601; "" where nobody can tell.
+    """
 
     policy: Policy
     name: str
     digest: str
+    step: int = 0
+    steps: int = 0
+    hold_out: float = math.nan
+    created: str = ""
 
 
 def open_policy(path: str) -> Opened:
@@ -57,10 +72,31 @@ def open_policy(path: str) -> Opened:
         place = place.parent
     if not (place / "policy.json").is_file():
         raise PolicyError(_foreign(place), next_step=_SERVE)
-    from policies.checkpoint import digest, load
+    from policies.checkpoint import digest, load, read_card
 
-    policy: Policy = load(place)
-    return Opened(policy, getattr(policy, "name", place.name), digest(place))
+    # A training may put a better one there between two looks; what is told must be of one.
+    for _ in range(_TRIES):
+        mark = digest(place)
+        policy: Policy = load(place)
+        card = read_card(place)
+        if digest(place) == mark:
+            break
+    else:
+        raise PolicyError(
+            f"'{place}' changed each time it was read",
+            next_step="Load it again when nothing writes there, or copy the folder first",
+        )
+    judged = card.metrics.get("hold_out") or {}
+    loss = judged.get("loss") if isinstance(judged, dict) else None
+    return Opened(
+        policy,
+        getattr(policy, "name", place.name),
+        mark,
+        card.step,
+        card.steps,
+        float(loss) if isinstance(loss, int | float) else math.nan,
+        card.created,
+    )
 
 
 def _foreign(folder: Path) -> str:

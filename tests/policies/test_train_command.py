@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from datasets.dataset import Dataset
 from devices.errors import ConfigError, StorageError
 from policies import checkpoint
 from policies.presets import needs_of, presets, sides_of, space_of
-from policies.training_run import RunFolder
+from policies.trainer import Trainer
+from policies.training_run import RunFolder, Status
 from tests.policies.takes import reaching
 
 
@@ -79,6 +82,27 @@ def test_the_command_trains_and_goes_on(
     assert "25 of 40" not in capsys.readouterr().out
     assert main([*command, "--seed", "5"]) == 2
     assert "holds another training: seed differs" in capsys.readouterr().err
+
+
+def test_a_training_steps_back_and_its_caller_does_not(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before, seen = niceness(), []
+    run = Trainer.run
+
+    def look(trainer: Trainer) -> Status:
+        seen.append(niceness())
+        return run(trainer)
+
+    monkeypatch.setattr(Trainer, "run", look)
+    command = ["train", "--dataset", str(dataset.root), "--policy", "bc", "--set", "width=16"]
+    assert main([*command, "--steps", "2", "--hold-out", "0", "--out", str(tmp_path / "x")]) == 0
+    assert seen == [min(19, before + 10)] and niceness() == before
+    assert main([*command, "--device", "tpu", "--out", str(tmp_path / "y")]) == 1
+    assert niceness() == before
 
 
 def test_the_command_fills_a_queue(dataset: Dataset, tmp_path: Path) -> None:
