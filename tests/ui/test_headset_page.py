@@ -330,7 +330,7 @@ def test_what_the_set_up_needs_is_seen_without_scrolling(
     assert view is not None
     for card in (desk.page.calibration, desk.page.counters, desk.page.streams):
         top = card.mapTo(view, QPoint(0, 0)).y()
-        assert 0 <= top and top + card.height() <= view.height(), type(card).__name__
+        assert top >= 0 and top + card.height() <= view.height(), type(card).__name__
     refused = desk.page.foot.refused
     assert refused.isVisible() and refused.height() >= refused.heightForWidth(refused.width())
 

@@ -161,8 +161,8 @@ def test_two_checkpoints_of_one_training_can_be_told_apart(lab: Lab) -> None:
     best, last = lab.place.run.cards.values()
     assert best.path.text().endswith("0001-rdp/best") and last.path.text().endswith("0001-rdp/last")
     said = best.made.text()
-    assert "1\u202f500 of 2\u202f000 updates" in said and "hold-out 0.0213" in said
-    assert "made 2026-11-24" in said
+    assert "1\u202f500 of 2\u202f000 updates" in said and "loss 0.0213" in said
+    assert "2026-11-24" in said
     assert last.made.text() == "2\u202f000 updates" and last.made.isVisible()
     lab.session.set_policy("policy_a", step=0, hold_out=float("nan"), created="")
     lab.pass_s(0.1)

@@ -160,6 +160,7 @@ class PolicyCard(Card):
         self.path.setVisible(there)
         made = made_words(status) if status is not None and there else ""
         self.made.setText(made)
+        self.made.setToolTip(f"{made}\nUpdates, loss on the hold-out, when it was made")
         self.made.setVisible(bool(made))
         self._show_text(status, phase)
         known = phase in ("ready", "driving", "holding", "warming")

@@ -96,13 +96,13 @@ def made_words(status: PolicyStatus) -> str:
         of = f" of {status.steps:,}" if status.steps > status.step else ""
         parts.append(f"{status.step:,}{of} updates".replace(",", "\u202f"))
     if math.isfinite(status.hold_out):
-        parts.append(f"hold-out {status.hold_out:.3g}")
+        parts.append(f"loss {status.hold_out:.3g}")
     try:
         made = datetime.fromisoformat(status.created).astimezone()
     except ValueError:
         return " · ".join(parts)
     today = made.date() == datetime.now().astimezone().date()
-    parts.append(f"made {made:%H:%M:%S}" if today else f"made {made:%Y-%m-%d %H:%M}")
+    parts.append(f"{made:%H:%M:%S}" if today else f"{made:%Y-%m-%d}")
     return " · ".join(parts)
 
 
