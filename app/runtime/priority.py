@@ -8,7 +8,7 @@ The order, by niceness where the program runs as root; without privileges those 
      -5  recorder, event loop of the window
      -4  fast path of a policy: whatever it does, what is before it goes on
       0  takes (what they write waits in rings), thread of the window's 3-D view
-      3  cameras
+      3  cameras, and the encoders of their pictures
       6  rasteriser of the 3-D view
 
 Policies and trainings place themselves behind, see `policy_process` and `app.train`.

@@ -37,6 +37,9 @@ from app.ui.window import MainWindow
 log = logging.getLogger("teledeck.window")
 
 
+SWITCH_S = 0.001
+"""How long a thread that reads or draws may hold Python before the window has it again [s]."""
+
 SETTLE_MS = 4000
 
 
@@ -54,6 +57,7 @@ def make_application(arguments: list[str] | None = None) -> QApplication:
     # Qt hands large fills to a pool of threads and waits for them: where all cores are busy, each
     # such wait costs the event loop milliseconds.
     os.environ.setdefault("QT_NO_GUI_THREADPOOL", "1")
+    sys.setswitchinterval(SWITCH_S)
     surface = QSurfaceFormat()
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CompatibilityProfile)  # MjrContext's
     surface.setDepthBufferSize(24)
