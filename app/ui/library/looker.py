@@ -48,7 +48,7 @@ class Looker:
             self._thread = None
 
     def _run(self) -> None:
-        priority.stand_back(priority.BEHIND_WINDOW)
+        priority.stand_back(priority.READER)
         while True:
             with self._wake:
                 while not (self._ending or self._wanted):
