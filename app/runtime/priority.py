@@ -6,9 +6,10 @@ The order, by niceness where the program runs as root; without privileges those 
      -7  headset
      -6  touch
      -5  recorder, event loop of the window
-     -4  fast path of a policy: whatever it does, what is before it goes on
+     -4  fast path of a policy: whatever it does, what is before it goes on; threads that read for
+         the window: one that holds Python's lock while it waits for a core keeps the window
       0  takes (what they write waits in rings), thread of the window's 3-D view
-      3  cameras
+      3  cameras, and the encoders of their pictures
       6  rasteriser of the 3-D view
 
 Policies and trainings place themselves behind, see `policy_process` and `app.train`.
@@ -53,6 +54,7 @@ TOUCH = -6
 RECORDER = -5
 WINDOW = -5
 FAST_PATH = -4
+READER = -4
 TAKE = 0
 BEHIND_WINDOW = 0
 CAMERAS = 3

@@ -38,6 +38,9 @@ from devices.errors import TeledeckError
 log = logging.getLogger("teledeck.window")
 
 
+SWITCH_S = 0.001
+"""How long a thread that reads or draws may hold Python before the window has it again [s]."""
+
 SETTLE_MS = 4000
 
 
@@ -55,6 +58,7 @@ def make_application(arguments: list[str] | None = None) -> QApplication:
     # Qt hands large fills to a pool of threads and waits for them: where all cores are busy, each
     # such wait costs the event loop milliseconds.
     os.environ.setdefault("QT_NO_GUI_THREADPOOL", "1")
+    sys.setswitchinterval(SWITCH_S)
     surface = QSurfaceFormat()
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CompatibilityProfile)  # MjrContext's
     surface.setDepthBufferSize(24)
