@@ -14,11 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.runtime.policy_drive import DRIVE_COLUMNS
 from app.runtime.rundir import RunDir
 from datasets.dataset import Dataset
 from datasets.library import Library
-from datasets.reader import Episode
 from devices.clock import NS_PER_S
 from policies import checkpoint
 from policies.evaluation.trials import Trial, TrialBook
@@ -476,29 +474,6 @@ class User:
                 partial(_told_in, dataset, trial, trial.uid in cards),
                 0.0,
             )
-
-
-def _told_in(dataset: Dataset, trial: Trial, listed: bool) -> str:
-    """What an episode tells of its rollout; "" if something is missing, or it is not in the
-    Library."""
-    if not listed:
-        return ""
-    with Episode.open(dataset.episode_path(trial.uid)) as episode:
-        digests = {str(event.data.get("digest", "")) for event in episode.events}
-        takeovers = sum(event.kind == "takeover" for event in episode.events)
-        faults = [event.text for event in episode.events if event.kind == "fault"]
-        drive = episode["policy/drive"].values
-        taken = drive[:, DRIVE_COLUMNS.index("taken")]
-        inferred = np.isfinite(drive[:, DRIVE_COLUMNS.index("infer_ms")]).any()
-        in_hand = int(taken.sum())
-        right = trial.digest in digests and takeovers == trial.takeovers and bool(inferred)
-        right = right and bool(in_hand or not trial.takeovers)
-        if not right or (trial.verdict == "excluded" and not faults):
-            return ""
-        return (
-            f"digest {trial.digest[:8]}, {len(drive)} ticks, {takeovers} takeovers, "
-            f"{in_hand} ticks in a person's hand" + (f", fault: {faults[-1]}" if faults else "")
-        )
 
 
 def _letter(who: str) -> str:
