@@ -238,7 +238,10 @@ def read_weights(path: Path) -> Mapping[str, float]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, float])
     except (OSError, msgspec.MsgspecError) as error:
-        raise ConfigError(f"Weights cannot be read from {path}: {error}") from error
+        raise ConfigError(
+            f"Weights cannot be read from {path}: {error}",
+            next_step='It must be a JSON file of weights by uid: {"uid": 0.5}',
+        ) from error
 
 
 def _value(text: str) -> Any:

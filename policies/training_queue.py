@@ -77,7 +77,7 @@ class TrainingQueue:
     def next(self) -> RunFolder | None:
         """The first training that could go on, or None."""
         for folder in self.runs():
-            if folder.status().phase in READY:
+            if _phase(folder) in READY:
                 return folder
         return None
 
@@ -106,7 +106,7 @@ class TrainingQueue:
                 while any(f.is_locked() for f in self.runs()):
                     if (stopping or threading.Event()).wait(_LOOK_S):
                         return tuple(done)
-                ready = [f for f in self.runs() if f.status().phase in READY]
+                ready = [f for f in self.runs() if _phase(f) in READY]
                 left = [f for f in ready if tried.get(f.path) != _mark(f)]
                 if not left:
                     break
@@ -188,6 +188,14 @@ class TrainingQueue:
             yield
         finally:
             lock.release()
+
+
+def _phase(folder: RunFolder) -> Phase:
+    """What it does now; one whose status cannot be read is in nobody's way."""
+    try:
+        return folder.status().phase
+    except PolicyError:
+        return "failed"
 
 
 _Mark = tuple[tuple[int, int] | None, ...]

@@ -10,7 +10,7 @@ from pathlib import Path
 from devices.errors import PolicyError
 from policies.contract import Policy
 
-_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz", ".dill")
+PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz", ".dill")
 _TRIES = 3
 _SERVE = (
     "Serve it from its own environment with policies/serving/standalone.py and load the address "
@@ -51,12 +51,8 @@ def open_policy(path: str) -> Opened:
 
         return connect(path)
     place = Path(path).expanduser()
-    if place.suffix.lower() in _PICKLES:
-        raise PolicyError(
-            f"'{place.name}' is not loaded: a {place.suffix} file may run code while it is opened",
-            allowed=("a checkpoint folder with policy.json and weights.safetensors", "ws://..."),
-            next_step=_SERVE,
-        )
+    if place.suffix.lower() in PICKLES:
+        refuse(place)
     if not place.exists():
         raise PolicyError(f"There is no policy at '{place}'", next_step="Check the path")
     if place.is_file():
@@ -99,6 +95,15 @@ def open_policy(path: str) -> Opened:
     )
 
 
+def refuse(place: Path) -> None:
+    """Raises PolicyError: a file of this kind may run code."""
+    raise PolicyError(
+        f"'{place.name}' is not loaded: a {place.suffix} file may run code while it is opened",
+        allowed=("a checkpoint folder with policy.json and weights.safetensors", "ws://..."),
+        next_step=_SERVE,
+    )
+
+
 def _foreign(folder: Path) -> str:
     """What a folder without policy.json seems to be."""
     if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
@@ -106,7 +111,7 @@ def _foreign(folder: Path) -> str:
             f"'{folder.name}' is a LeRobot checkpoint: its configuration names classes, which are "
             "imported and called while it is loaded"
         )
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PICKLES)
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
     if pickles:
         return f"'{folder.name}' holds {pickles[0]}, which may run code while it is opened"
     return f"'{folder.name}' has no policy.json"

@@ -1,5 +1,5 @@
-"""What a new user does with policies in the window, with keys and mouse alone, and what is looked at
-after each step. See `policies_by_hand`."""
+"""What a new user does with policies in the window, with keys and mouse alone, and what is looked
+at after each step. See `policies_by_hand`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from devices.clock import NS_PER_S
 from policies import checkpoint
 from policies.evaluation.trials import Trial, TrialBook
 from tests.e2e.by_hand import Hands
+from tests.e2e.rollout_told import told_in
 from tests.e2e.seen import Item, Mouse, Seen
 from tests.e2e.steps import PAUSE_S, Book, Robot
 
@@ -471,7 +472,7 @@ class User:
         for trial in trials:
             self.book.check(
                 f"the episode of {trial.policy} from start {trial.seed} is complete",
-                partial(_told_in, dataset, trial, trial.uid in cards),
+                partial(told_in, dataset, trial, trial.uid in cards),
                 0.0,
             )
 

@@ -105,6 +105,15 @@ def test_a_training_whose_process_dies_at_its_start_has_failed_and_waits_for_nob
     assert status.phase == "failed" and "ended with 1 before it began" in status.error
 
 
+def test_a_status_that_cannot_be_read_stops_only_its_own(tmp_path: Path, plan: Plan) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    first, second = queue.add(plan), queue.add(plan)
+    (first.path / "status.json").write_text('{"phase":')
+    assert [folder.path.name for folder in queue.work(in_here)] == [second.path.name]
+    with pytest.raises(PolicyError, match=r"status\.json cannot be read.*Delete status\.json"):
+        first.status()
+
+
 def test_many_add_at_once_and_every_number_is_given_once(tmp_path: Path, plan: Plan) -> None:
     queue = TrainingQueue(tmp_path / "runs")
     names = ("bc", "other")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -129,3 +130,39 @@ def test_times_are_told_in_words() -> None:
 def test_a_space_that_cannot_be_is_named() -> None:
     with pytest.raises(ConfigError, match="1000 Hz"):
         space_of(("right",), rate_hz=1000)
+
+
+def test_bad_input_is_named_with_the_way_out(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    train = ["train", "--dataset", str(dataset.root), "--policy", "bc", "--steps", "2"]
+    train += ["--set", "width=16", "--hold-out", "0", "--out", str(out)]
+    assert main(train) == 0
+    best = out / "best"
+
+    def broken(name: str, content: bytes | None) -> Path:
+        place = tmp_path / f"broken-{name}"
+        shutil.copytree(best, place)
+        (place / name).unlink()
+        if content is not None:
+            (place / name).write_bytes(content)
+        return place
+
+    pickle = tmp_path / "policy.pkl"
+    pickle.write_bytes(b"x")
+    (out / "plan.json").write_text("{")
+    evaluate = ["evaluate", "--scene", "wipe", "-n", "1", "--out", str(tmp_path / "t"), "--policy"]
+    for command, said, way in (
+        ([*evaluate, str(broken("policy.json", b"{"))], "not valid JSON", "Copy the folder again"),
+        ([*evaluate, str(broken("weights.safetensors", None))], "has no weights", "Copy the"),
+        ([*evaluate, str(pickle)], "may run code", "Serve it from its own"),
+        ([*evaluate, str(tmp_path / "x")], "No policy at", "Check the path"),
+        (train, "plan.json cannot be read", "in another folder"),
+        ([*train, "--weights", str(tmp_path / "no.json")], "cannot be read", "must be a JSON file"),
+        (["train", "--queue", str(tmp_path / "none")], "no queue at", "Check the path"),
+    ):
+        assert main(command) in (1, 2), command
+        told = capsys.readouterr().err
+        assert said in told and way in told, told
+    assert not (tmp_path / "none").exists()
