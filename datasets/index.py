@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -61,6 +62,8 @@ class EpisodeFacts:
 class EpisodeIndex:
     """Facts about all episodes of a dataset, oldest first.
 
+    `refresh` may run on another thread; `facts` and `complaints` tell what it has found so far.
+
     Args:
         dataset: The dataset.
         mend: Whether episodes that a crash left open are repaired when they are met.
@@ -72,15 +75,18 @@ class EpisodeIndex:
         self._path = dataset.cache / INDEX_FILE
         self._known: dict[str, tuple[int, int, EpisodeFacts]] = {}
         self._facts: dict[str, EpisodeFacts] = {}
+        self._looking = threading.Lock()
         self.complaints: tuple[str, ...] = ()
         self._load()
+        self._facts = {uid: facts for uid, (_, _, facts) in self._known.items()}
         if mend:
             self._clear_drafts()
         self._at_opening = self.complaints
 
     @property
     def facts(self) -> dict[str, EpisodeFacts]:
-        """By uid, as of the last `refresh`."""
+        """By uid, as of the last `refresh`, or as far as one has come; before the first one, as
+        they were when somebody looked last."""
         return dict(self._facts)
 
     def refresh(self, progress: Progress | None = None) -> bool:
@@ -92,26 +98,32 @@ class EpisodeIndex:
         Raises:
             StorageError: If the dataset folder is gone.
         """
+        with self._looking:
+            return self._refresh(progress)
+
+    def _refresh(self, progress: Progress | None) -> bool:
         self.complaints = self._at_opening
+        before = self._facts
         found = self._stat()
         stale = [uid for uid, stamp in found.items() if self._stale(uid, stamp)]
-        facts: dict[str, EpisodeFacts] = {}
-        learned = False
-        for done, uid in enumerate(stale):
-            facts[uid] = self._read(uid)
-            if facts[uid].flags != ("unreadable",) and "recording" not in facts[uid].flags:
-                path = self._dataset.episode_path(uid)
-                self._known[uid] = (*files.size_and_age(path), facts[uid])
-                learned = True
-            if progress is not None:
-                progress(done + 1, len(stale))
         gone = self._known.keys() - found.keys()
         for uid in gone:
             del self._known[uid]
-        if learned or gone:
-            self._save()
-        before = self._facts
-        self._facts = {uid: facts.get(uid) or self._known[uid][2] for uid in sorted(found)}
+        self._facts = {uid: self._known[uid][2] for uid in found.keys() - set(stale)}
+        learned = False
+        try:
+            for done, uid in enumerate(stale):
+                facts = self._read(uid)
+                if facts.flags != ("unreadable",) and "recording" not in facts.flags:
+                    stamp = files.size_and_age(self._dataset.episode_path(uid))
+                    self._known[uid] = (*stamp, facts)
+                    learned = True
+                self._facts = {**self._facts, uid: facts}
+                if progress is not None:
+                    progress(done + 1, len(stale))
+        finally:
+            if learned or gone:
+                self._save()
         return self._facts != before
 
     def _stat(self) -> dict[str, tuple[int, int]]:

@@ -87,13 +87,16 @@ class Purgeable:
 
 
 class Library:
-    """The episodes of a dataset. Not thread-safe; other processes may change the dataset meanwhile.
+    """The episodes of a dataset. It belongs to one thread, but for `look`; other processes may
+    change the dataset meanwhile.
 
     Args:
         dataset: The dataset.
         by: Who decides, written into the journal.
         progress: Called with (done, of) while new episodes are read for the first time.
         mend: Whether episodes that a crash left open are repaired when they are met.
+        look: Whether it looks for episodes at once; without, it knows what was known when somebody
+            looked last.
 
     Raises:
         StorageError: If the dataset cannot be read.
@@ -105,21 +108,36 @@ class Library:
         by: str = "",
         progress: Progress | None = None,
         mend: bool = True,
+        look: bool = True,
     ) -> None:
         self.dataset = dataset
         self._journal = Journal(dataset.journal, by)
         self._index = EpisodeIndex(dataset, mend)
         self._state = fold(self._journal.lines)
         self._thumbnails = self._list_thumbnails()
-        self._index.refresh(progress)
+        if look:
+            self._index.refresh(progress)
 
     # ---------------------------------------------------------------------------------- looking
     def refresh(self, progress: Progress | None = None) -> bool:
         """Look for new episodes and decisions of others; returns whether anything changed."""
+        decided = self.reread()
+        return self.look(progress) or decided
+
+    def reread(self) -> bool:
+        """Look for decisions of others; returns whether there were any."""
         decided = self._journal.refresh()
         if decided:
             self._state = fold(self._journal.lines)
-        return self._index.refresh(progress) or decided
+        return decided
+
+    def look(self, progress: Progress | None = None) -> bool:
+        """Look for new episodes; returns whether anything changed.
+
+        It opens each new file, some 20 ms each, and may run on another thread: what it has found
+        so far is there at once. What `progress` raises ends it; what was read stays known.
+        """
+        return self._index.refresh(progress)
 
     @property
     def complaints(self) -> tuple[str, ...]:

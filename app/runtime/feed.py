@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.runtime import priority
 from datasets.video import Packet, VideoEncoder
 from devices.errors import StorageError, StreamError, TeledeckError
 from devices.ring import RingReader
@@ -175,6 +176,7 @@ class CameraFeed(Feed):
         super().close()
 
     def _run(self) -> None:
+        priority.stand_back(priority.CAMERAS)
         try:
             while True:
                 ending = self._finish.is_set()

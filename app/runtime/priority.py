@@ -6,9 +6,10 @@ The order, by niceness where the program runs as root; without privileges those 
      -6  touch (in real time behind the station, as long as it rests)
      -7  headset (in real time behind touch, as long as it rests)
      -5  recorder, event loop of the window
-     -4  fast path of a policy: whatever it does, what is before it goes on
+     -4  fast path of a policy: whatever it does, what is before it goes on; threads that read for
+         the window: one that holds Python's lock while it waits for a core keeps the window
       0  takes (what they write waits in rings), thread of the window's 3-D view
-      3  cameras
+      3  cameras, and the encoders of their pictures
       6  rasteriser of the 3-D view
 
 Policies and trainings place themselves behind, see `policy_process` and `app.train`.
@@ -53,6 +54,7 @@ TOUCH = -6
 RECORDER = -5
 WINDOW = -5
 FAST_PATH = -4
+READER = -4
 TAKE = 0
 BEHIND_WINDOW = 0
 CAMERAS = 3
@@ -162,7 +164,8 @@ def be_nice(by: int, *, batch: bool = False) -> None:
 
 
 def be_nice_as_session(by: int) -> None:
-    """Lower the priority of this process by `by`, also before programs of other sessions.
+    """Lower the priority of the calling thread and those it will make by `by`, also before programs
+    of other sessions.
 
     Where Linux groups processes by session (autogroup, sched(7)), niceness only counts within one:
     a program in a session of its own would get as much as the whole station. The group is left as

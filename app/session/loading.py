@@ -171,7 +171,7 @@ class EpisodeLoader:
 
     # ------------------------------------------------------------------------------ its thread
     def _run(self) -> None:
-        priority.stand_back(priority.BEHIND_WINDOW)
+        priority.stand_back(priority.READER)
         try:
             while True:
                 with self._wake:

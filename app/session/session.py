@@ -252,9 +252,10 @@ class Session:
         return self.request(Restart("station", {"scene": scene, "seed": seed}), timeout_s=10.0)
 
     def open_dataset(self, path: Path, task: str = "", target: int = 0) -> Reply:
-        """Open or create a dataset for the next takes and for the Library."""
+        """Open or create a dataset for the next takes and for the Library, which has not looked for
+        its episodes yet."""
         try:
-            library = Library(Dataset.open_or_create(path))
+            library = Library(Dataset.open_or_create(path), look=False)
         except TeledeckError as error:
             return Refused(str(error))
         reply = self.request(OpenDataset(str(path), task=task, target=target))

@@ -33,9 +33,13 @@ from app.ui.sounds import Sounds
 from app.ui.test.memory import MemoryFile
 from app.ui.test.place import TestPlace
 from app.ui.window import MainWindow
+from devices.errors import TeledeckError
 
 log = logging.getLogger("teledeck.window")
 
+
+SWITCH_S = 0.001
+"""How long a thread that reads or draws may hold Python before the window has it again [s]."""
 
 SETTLE_MS = 4000
 
@@ -54,6 +58,7 @@ def make_application(arguments: list[str] | None = None) -> QApplication:
     # Qt hands large fills to a pool of threads and waits for them: where all cores are busy, each
     # such wait costs the event loop milliseconds.
     os.environ.setdefault("QT_NO_GUI_THREADPOOL", "1")
+    sys.setswitchinterval(SWITCH_S)
     surface = QSurfaceFormat()
     surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CompatibilityProfile)  # MjrContext's
     surface.setDepthBufferSize(24)
@@ -116,6 +121,9 @@ def run_window(
 
     Returns:
         Exit status.
+
+    Raises:
+        TeledeckError: If not all pictures that were asked for were taken: at which it gave up.
     """
     app = make_application()
     window = make_window(session)
@@ -142,7 +150,13 @@ def run_window(
             photographer = Photographer(window, screenshots, run, only=only)
             photographer.start()
         status = app.exec()
-        return photographer.status if photographer is not None else status
+        if photographer is not None and photographer.failure:
+            raise TeledeckError(
+                photographer.failure,
+                next_step="What was taken is in the folder; run it again on a quieter machine, or "
+                "mend what the picture waits for",
+            )
+        return status
     finally:
         sys.excepthook = previous_hook
         if stopper is not None:

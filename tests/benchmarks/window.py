@@ -91,14 +91,17 @@ def _scene(arguments: argparse.Namespace, scene: str) -> list[Row]:
         settle_memory()
         turn(0.2)
 
-        def phase(name: str, seconds: float) -> list[float]:
-            """Measure one use of the window; gives the rates of the 3-D view [Hz]."""
+        def phase(name: str, seconds: float, *begin: Intent) -> list[float]:
+            """Measure one use of the window, from what begins it on; gives the rates of the 3-D
+            view [Hz]."""
             late.clear()
             with RingReader(run.session.run.ring("station/loop")) as ring:
                 ring.skip()
                 ticks: list[npt.NDArray[np.float64]] = []
                 fps: list[float] = []
                 rates: list[float] = []
+                for intent in begin:
+                    window.perform(intent)
                 for _ in range(round(seconds)):
                     turn(1.0)
                     ticks.append(ring.drain().data)
@@ -116,21 +119,18 @@ def _scene(arguments: argparse.Namespace, scene: str) -> list[Row]:
             return fps
 
         run.session.request(UseLeader("scripted"))
-        for name in ("driving", "recording"):
-            if name == "recording":
-                window.perform(Intent("take_arm"))
-                turn(0.5)
-                window.perform(Intent("take_start"))
-            fps = phase(name, arguments.seconds)
+        for name, begin in (
+            ("driving", ()),
+            ("ready", (Intent("take_arm"),)),
+            ("recording", (Intent("take_start"),)),
+        ):
+            fps = phase(name, 1.0 if name == "ready" else arguments.seconds, *begin)
             how = f"{view.info.detail} detail at {100 * view.info.scale:.0f} % resolution"
             rate = float(np.median(fps)) if fps else 0.0
             rows.append(Row("3-D view", rate, "Hz", f"{scene}, {name}, {how}"))
-        window.perform(Intent("take_success"))
-        turn(1.0)
-        window.go("library")
-        turn(2.0)
-        window.perform(Intent("library_open"))
-        phase("Library playing", arguments.seconds / 2)
+        phase("keeping", 1.0, Intent("take_success"))
+        phase("entering the Library", 2.0, Intent("go", "library"))
+        phase("Library playing", arguments.seconds / 2, Intent("library_open"))
         window.close()
         turn(0.5)
     timer.stop()

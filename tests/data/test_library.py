@@ -144,3 +144,36 @@ def test_without_pictures_no_thumbnail(dataset: Dataset) -> None:
     library = Library(dataset)
     assert library.thumbnail(uid) is None
     assert library.card(uid).flags == ("empty",)
+
+
+def test_a_library_that_has_not_looked_knows_what_was_known_and_is_told_as_it_looks(
+    dataset: Dataset, record: Record
+) -> None:
+    first = record(0.2)
+    assert not Library(dataset, look=False).cards()
+    Library(dataset)
+    second = record(0.2)
+    library = Library(dataset, look=False)
+    assert [card.uid for card in library.cards()] == [first]
+    seen: list[int] = []
+    assert library.look(lambda done, of: seen.append(len(library.cards())))
+    assert seen == [2] and [card.uid for card in library.cards()] == [first, second]
+
+
+def test_who_stops_a_look_keeps_what_it_has_read(dataset: Dataset, record: Record) -> None:
+    uids = [record(0.2) for _ in range(3)]
+
+    class Enough(Exception):
+        pass
+
+    def stop(done: int, of: int) -> None:
+        if done == 2:
+            raise Enough
+
+    library = Library(dataset, look=False)
+    with pytest.raises(Enough):
+        library.look(stop)
+    assert [card.uid for card in library.cards()] == uids[:2]
+    read: list[int] = []
+    library.look(lambda done, of: read.append(of))
+    assert read == [1] and [card.uid for card in library.cards()] == uids

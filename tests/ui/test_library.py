@@ -333,7 +333,7 @@ def test_enter_in_the_search_goes_to_the_episodes_and_opens_none(room: Room) -> 
 def test_new_takes_appear_by_themselves(room: Room) -> None:
     record(room.library.dataset, 50, 0.5)
     room.press(Qt.Key.Key_F5)
-    assert len(room.place._cards) == COUNT + 1
+    room.qtbot.waitUntil(lambda: len(room.place._cards) == COUNT + 1)
 
 
 def test_an_unreadable_episode_says_so_and_the_next_one_opens(room: Room) -> None:
@@ -373,3 +373,12 @@ def test_an_empty_dataset_says_how_to_begin(
     assert place._stack.currentWidget() is place._none
     place.close_down()
     place.deleteLater()
+
+
+def test_episodes_that_come_after_the_place_was_entered_take_the_keyboard(room: Room) -> None:
+    browse = room.place.browse
+    browse.show_cards([], Counts.of(()), "all")
+    assert browse.current() == ""
+    room.press(Qt.Key.Key_F5)
+    room.qtbot.waitUntil(lambda: browse.current() == room.place._cards[0].uid)
+    assert QApplication.focusWidget() is browse.list

@@ -154,6 +154,7 @@ class Browse(QWidget):
         kept = set(self.selected())
         current = self.current()
         changed = [c.uid for c in cards] != [c.uid for c in self.model.cards]
+        first = bool(cards) and not self.model.cards
         self.model.show(cards)
         if changed:
             self._select(kept, current)
@@ -166,6 +167,8 @@ class Browse(QWidget):
         )
         if cards:
             self._stack.setCurrentWidget(self.list)
+            if first and self.isVisible() and not self.search.hasFocus():
+                self.focus_list()  # they came after the place had been entered
         elif total or counts.by_filter["trash"]:
             text = "Change the filter or the search to see the others."
             self._nothing.show_text(text)

@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import QStackedWidget, QVBoxLayout
 
 from app.ui.action import Intent, UiState
 from app.ui.library.browse import Browse
+from app.ui.library.looker import Looker
 from app.ui.library.player import Player
 from app.ui.library.shelf import Counts, Filter, Order, Pace, Shelf
 from app.ui.library.thumbnails import ThumbnailMaker
@@ -39,6 +40,7 @@ class LibraryPlace(PlaceWidget):
     """
 
     _made = pyqtSignal(str)
+    _looked_there = pyqtSignal(str)
 
     def __init__(self, session: SessionPort, clock: Clock | None = None) -> None:
         super().__init__()
@@ -54,6 +56,8 @@ class LibraryPlace(PlaceWidget):
         self._looked = 0.0
         self._thumbnails_stale = False
         self._build()
+        self._looker = Looker(self._looked_there.emit)
+        self._looked_there.connect(self._take_look)
         self._maker = ThumbnailMaker(self._made.emit)
         self._made.connect(self._thumbnail_made)
 
@@ -115,6 +119,7 @@ class LibraryPlace(PlaceWidget):
         self._look(force=True)
 
     def close_down(self) -> None:
+        self._looker.close()
         self._maker.close()
         self.player.close_down()
 
@@ -173,11 +178,19 @@ class LibraryPlace(PlaceWidget):
             return
         self._looked = now
         try:
-            changed = library.refresh()
+            changed = library.reread()
         except TeledeckError as error:
             self.said.emit(str(error))
             return
         if changed or force:
+            self._show()
+        self._looker.look(library)
+
+    def _take_look(self, fault: str) -> None:
+        """New episodes have been found, or why none could be."""
+        if fault:
+            self.said.emit(fault)
+        else:
             self._show()
 
     def _show(self) -> None:
@@ -241,8 +254,14 @@ class LibraryPlace(PlaceWidget):
 
     def open_moment(self, uid: str, seconds: float) -> None:
         """Open an episode, paused some seconds after a policy began to drive in it."""
-        self._look(force=True)
         library = self._library()
+        try:
+            if library is not None:
+                library.refresh()  # it may have been recorded a moment ago
+        except TeledeckError as error:
+            self.said.emit(str(error))
+            return
+        self._look(force=True)
         if library is None or uid not in {card.uid for card in library.cards()}:
             self.said.emit("This episode is not in the open dataset; open the one it went to")
             return

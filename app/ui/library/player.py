@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from app.ui.library.timeline import Timeline
 from app.ui.library.transport import Transport
 from app.ui.library.verdict_bar import VerdictBar
 from app.ui.look import SIZES
+from app.ui.steps import Steps
 from app.ui.view3d.ar import PadTouch, TouchView
 from app.ui.view3d.scene_view import SceneView
 from app.ui.view3d.shot import RobotParts
@@ -73,6 +74,7 @@ class Player(QWidget):
         self._frame = 0
         self.open_at: float | None = None  # [s] after a policy drives: where the next one opens
         self._dataset: Dataset | None = None
+        self._opening = Steps(self)
         self._stages = Stages()
         self.playback = Playback(clock, {})
         self.loader = EpisodeLoader(
@@ -128,20 +130,29 @@ class Player(QWidget):
         deck.body.addWidget(self.timeline)
         deck.body.addWidget(self.transport)
         body.addWidget(deck)
-        lower = QHBoxLayout()
-        lower.setSpacing(SIZES.unit)
+        lower = QWidget()
+        curves = QHBoxLayout(lower)
+        curves.setContentsMargins(0, 0, 0, 0)
+        curves.setSpacing(SIZES.unit)
         plots = Card(padding=12)
         self.plots = Plots()
         self.plots.sought.connect(self._seek_seconds)
         plots.body.addWidget(self.plots)
-        lower.addWidget(plots, 4)
-        lower.addWidget(touch, 1)
-        body.addLayout(lower, 2)
+        curves.addWidget(plots, 4)
+        curves.addWidget(touch, 1)
+        body.addWidget(lower, 2)
+        self._coming = (split, deck, lower)
+        for part in self._coming:  # each is drawn in a turn of its own when there is an episode
+            policy = part.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            part.setSizePolicy(policy)
+            part.hide()
 
     # ------------------------------------------------------------------------------- episodes
     def open(self, card: EpisodeCard, dataset: Dataset, path: Path, ahead: Sequence[Path]) -> None:
         """Open an episode and play it; read those `ahead` while it plays."""
         self._card, self._dataset, self._path = card, dataset, path
+        self._opening.stop()
         self._shown.clear()
         self._asked = None
         self.show_card(card)
@@ -162,6 +173,7 @@ class Player(QWidget):
 
     def close_episode(self) -> None:
         """Show nothing; the loader keeps what it has."""
+        self._opening.stop()
         self.playback.pause()
         self._path = None
         self._loaded = None
@@ -170,17 +182,19 @@ class Player(QWidget):
     def close_down(self) -> None:
         """End threads and graphics. Idempotent."""
         self.loader.close()
+        self._opening.stop()
         self.plots.close_down()
         self.view.close_view()
 
     def _take(self, loaded: Loaded) -> None:
         """An episode has arrived: show its first instant and play."""
-        if loaded.path != self._path:
-            return  # another one was opened meanwhile
+        if loaded.path == self._path:  # else another one was opened meanwhile
+            self._opening.begin(self._show_loaded(loaded))
+
+    def _show_loaded(self, loaded: Loaded) -> Iterator[None]:
+        """Show an episode piece by piece: each takes some milliseconds."""
+        self._loaded = None  # the cursor rests until all of it is on screen
         speed = abs(self.playback.speed)
-        self._loaded = loaded
-        self._fault.hide()
-        self._body.show()
         self.playback = Playback(
             self._clock,
             loaded.times,
@@ -189,15 +203,25 @@ class Player(QWidget):
             span_ns=loaded.span_ns,
         )
         self.playback.set_speed(speed)
-        self.timeline.show_episode(loaded.span_ns, loaded.marks)
-        self.plots.show_episode(loaded.curves, self.playback.length_ns / NS_PER_S)
+        self._fault.hide()
+        self._body.show()
+        for part in self._coming:
+            if part.isHidden():
+                yield
+                part.show()
+        yield
         self._set_stage(loaded)
+        yield
+        self.timeline.show_episode(loaded.span_ns, loaded.marks)
+        self._loaded = loaded
         self._show_rows(loaded.first)
         if self.open_at is None:
             self.playback.play()
         else:
             seconds, self.open_at = self.open_at, None
             self.seek(policy_began_ns(loaded) + round(seconds * NS_PER_S))
+        yield
+        self.plots.show_episode(loaded.curves, self.playback.length_ns / NS_PER_S)
 
     def _set_stage(self, loaded: Loaded) -> None:
         source, parts, note = None, None, ""
@@ -220,6 +244,7 @@ class Player(QWidget):
     def _fail(self, path: Path, why: str) -> None:
         if path == self._path:
             log.warning("episode %s: %s", path, why)
+            self._opening.stop()
             self._loaded = None
             self._fault.show_text(why)
             self._body.hide()

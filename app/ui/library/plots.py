@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 import pyqtgraph as pg
-from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -14,6 +14,7 @@ from app.session.curves import Curve
 from app.session.curves import Plot as PlotName
 from app.ui import look
 from app.ui.look import DARK, SIZES, blend
+from app.ui.steps import Steps
 from app.ui.widgets import Text
 
 TITLES: dict[PlotName, str] = {
@@ -120,9 +121,7 @@ class Plots(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SIZES.gap)
         self._plots: dict[PlotName, Plot] = {}
-        self._filling: Iterator[None] = iter(())
-        self._filler = QTimer(self)
-        self._filler.timeout.connect(self._fill_next)
+        self._filling = Steps(self)
         for name, title in TITLES.items():
             plot = Plot(title)
             plot.sought.connect(self.sought)
@@ -135,18 +134,15 @@ class Plots(QWidget):
         """Show other curves, one a turn of the event loop."""
         for name, plot in self._plots.items():
             plot.setVisible(name in found)
-        self._filling = chain.from_iterable(
-            plot.fill(found.get(name, ()), length_s) for name, plot in self._plots.items()
+        self._filling.begin(
+            chain.from_iterable(
+                plot.fill(found.get(name, ()), length_s) for name, plot in self._plots.items()
+            )
         )
-        self._filler.start(0)
-
-    def _fill_next(self) -> None:
-        if next(self._filling, self) is self:
-            self._filler.stop()
 
     def close_down(self) -> None:
         """Have pyqtgraph let go of the menus that it makes for each plot."""
-        self._filler.stop()
+        self._filling.stop()
         for plot in self._plots.values():
             plot.view.close()
             plot.view.deleteLater()

@@ -47,7 +47,7 @@ class ThumbnailMaker:
             self._thread = None
 
     def _run(self) -> None:
-        priority.stand_back(priority.BEHIND_WINDOW)
+        priority.stand_back(priority.READER)
         library: Library | None = None
         while True:
             with self._wake:

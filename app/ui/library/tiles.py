@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 from PyQt6.QtCore import QPoint, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QGridLayout, QSizePolicy, QWidget
+from PyQt6.sip import voidptr
 
 from app.ui import look
 from app.ui.look import DARK, SIZES
@@ -32,6 +34,7 @@ class Picture(QWidget):
         super().__init__(parent)
         self.name = name
         self._image = QImage()
+        self._rgb: npt.NDArray[np.uint8] | None = None
         self._note = ""
         self._age = ""
         self.setMinimumSize(120, 90)
@@ -47,10 +50,9 @@ class Picture(QWidget):
         else:
             rgb = np.ascontiguousarray(rgb)
             height, width = rgb.shape[:2]
-            # The copy lets go of the array, whose memory belongs to the loader.
-            self._image = QImage(
-                rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888
-            ).copy()
+            pixels = cast(bytes, voidptr(rgb.ctypes.data, rgb.nbytes))  # typed too narrowly
+            self._image = QImage(pixels, width, height, 3 * width, QImage.Format.Format_RGB888)
+        self._rgb = rgb  # the picture lies in its memory
         self._note = note
         self.update()
 
