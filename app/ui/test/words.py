@@ -85,6 +85,9 @@ def who_drives(
     if mine.phase == "holding":
         note = mine.text if mine.text.startswith("Holds:") else "Space lets it go on"
         return Who(f"{letter} holds", note, "paused", "pause-circle", "held", mine.slot)
+    if mine.phase != "driving":  # it cannot: its process ended, or another one is being loaded
+        note = mine.text.split(". ")[0] or "It cannot drive now"
+        return Who(f"{letter} holds", note, "paused", "pause-circle", "", mine.slot)
     return Who(f"Policy {letter}", mine.name, "kept", "robot", "driving", mine.slot)
 
 
