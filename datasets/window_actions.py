@@ -116,6 +116,20 @@ def rotation_columns(quats: FloatArray) -> FloatArray:
     )
 
 
+def pushed_within(
+    episode: Episode, sides: Sequence[Side], at_ns: Times, length_ns: int
+) -> npt.NDArray[np.bool_]:
+    """Whether a hand is pushed between an instant and `length_ns` later, shape (n,): then what is
+    asked for is not what the operator meant."""
+    found = np.zeros(len(at_ns), dtype=np.bool_)
+    for side in sides:
+        name = f"leader/{side}_push"
+        if name in episode.specs and len(episode[name]):
+            times = np.asarray(episode[name].t_ns)
+            found |= np.searchsorted(times, at_ns) < np.searchsorted(times, at_ns + length_ns)
+    return found
+
+
 _NAMES = {
     "pose": ("{}_arm/T_world_tool_requested", "{}_arm/T_world_tool"),
     "gap": ("{}_gripper/gap_requested", "{}_gripper/gap_sent"),

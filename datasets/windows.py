@@ -3,7 +3,7 @@
 Every stream stays at its own rate until here. A window belongs to one instant `t`: its rows lie at
 `t`, `t - 1/rate`, ... and are picked by each need's own rule, within its own tolerance. Its
 chunk is what the operator asked for at `t`, `t + 1/rate`, ... What could not be lined up is refused
-and counted, never filled in. Numbers are read once and gathered from memory; pictures are decoded
+and counted, never filled in. A chunk in which a hand was pushed (`leader/S_push`) is nobody's wish, and left out. Numbers are read once and gathered from memory; pictures are decoded
 when a window is asked for.
 """
 
@@ -23,10 +23,11 @@ from datasets.align import grid_ns
 from datasets.dataset import Dataset
 from datasets.library import EpisodeCard
 from datasets.reader import Episode
-from datasets.window_actions import Space, action_rows, spans
+from datasets.window_actions import Space, action_rows, pushed_within, spans
 from datasets.window_choice import Choice, Source, data_digest, sources
 from datasets.window_images import Packets, Pictures
 from datasets.window_rows import Lined, Need, Skew
+from devices.clock import NS_PER_S
 from devices.errors import StorageError, StreamError
 
 Times = npt.NDArray[np.int64]
@@ -275,6 +276,8 @@ class _Reader:
                     "0 or more"
                 )
             weight = weight * own
+        length_ns = round(self._space.horizon * NS_PER_S / self._space.rate_hz)
+        weight[pushed_within(episode, self._space.sides, at_ns, length_ns)] = 0.0
         good = weight > 0
         wanted = int(good.sum())
         lined: dict[str, tuple[Lined, npt.NDArray[np.bool_]]] = {}

@@ -9,18 +9,33 @@ import numpy as np
 
 from devices import plugins
 from devices.clock import NS_PER_S
-from devices.leader import HandInput, LeaderInput, Observation, Side
+from devices.errors import ConfigError
+from devices.leader import SIDES, HandInput, LeaderInput, Observation, Side
+from devices.operators.wander import Wander
+from devices.stream import FloatArray, StreamSpec
 
 _JUMP_M = 0.05  # the tool moved this far between two readings: the scene was reset
 _FASTEST = 1.5  # [m/s] of a tool
 _LATE_NS = 120_000_000  # a pause after which the mapping may have let go of the hands
 _REGRASP_TICKS = 3
+_LONGEST_STEP_S = 0.04
+
+
+def push_specs(rate_hz: float) -> tuple[StreamSpec, ...]:
+    """`leader/S_push` (3,): how far a hand had been pushed in all, told while it is pushed."""
+    return tuple(
+        StreamSpec(f"leader/{side}_push", (3,), "float64", "m", "world", rate_hz, kind="operator")
+        for side in SIDES
+    )
 
 
 class ScriptedOperator(Protocol):
     """What a `teledeck.operators` plug-in makes."""
 
     finished: bool
+    recovers: bool
+
+    def push(self, offsets: Mapping[Side, FloatArray]) -> None: ...
 
     def step(self, observation: Observation) -> Mapping[Side, HandInput | None]: ...
 
@@ -34,15 +49,22 @@ class ScriptedLeader:
     Args:
         scene_name: Whose operator to use (a `teledeck.operators` plug-in).
         touch: Whether it reacts to what it feels.
+        wander: Whether its hands are pushed now and then, see `devices.operators.wander`.
 
     Raises:
-        ConfigError: When no operator is registered for the scene.
+        ConfigError: When no operator is registered for the scene, or it does not come back by
+            itself when its hands are pushed.
     """
 
-    def __init__(self, scene_name: str, touch: bool = True) -> None:
+    def __init__(self, scene_name: str, touch: bool = True, wander: bool = False) -> None:
         self.name = f"scripted:{scene_name}" if touch else f"scripted-blind:{scene_name}"
         self._operator_class = plugins.load("operators", scene_name)
-        self._touch = touch
+        if wander and not self._operator_class.recovers:
+            raise ConfigError(
+                f"The scripted operator of '{scene_name}' does not recover when it is pushed",
+                next_step="Record without pushes, or choose a scene whose operator presses a tool",
+            )
+        self._touch, self._wander = touch, wander
         self._seq = 0
         self.connect()
 
@@ -51,16 +73,28 @@ class ScriptedLeader:
         """Whether the script has ended; the hands are off the clutch then."""
         return self._operator.finished
 
-    def connect(self) -> None:
+    def connect(self, seed: int = 0) -> None:
+        """`seed`: of the pushes, if there are any."""
         self._operator: ScriptedOperator = self._operator_class(touch=self._touch)
+        self._pushes = {s: Wander(2 * seed + i) for i, s in enumerate(SIDES) if self._wander}
         self._before: Observation | None = None
         self._regrasp = 0
+
+    @property
+    def pushed(self) -> dict[Side, FloatArray]:
+        """How far hands that are being pushed now have been pushed in all [m], shape (3,)."""
+        return {side: p.far.copy() for side, p in self._pushes.items() if p.pushing}
 
     def read(self, observation: Observation) -> LeaderInput | None:
         if self._before is not None and _jumped(self._before, observation):
             self.connect()
         if self._before is not None and observation.t_ns - self._before.t_ns > _LATE_NS:
             self._regrasp = _REGRASP_TICKS
+        if self._pushes and self._before is not None:
+            passed_s = (observation.t_ns - self._before.t_ns) / NS_PER_S
+            step_s = min(max(0.0, passed_s), _LONGEST_STEP_S)
+            moved = {side: wander.step(step_s) for side, wander in self._pushes.items()}
+            self._operator.push({side: far for side, far in moved.items() if far.any()})
         self._before = observation
         hands = self._operator.step(observation)
         if self._regrasp:

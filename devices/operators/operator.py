@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from devices.leader import SIDES, HandInput, Observation, Side
 from devices.operators.hand import Hand, Script, Senses
+from devices.stream import FloatArray
 
 
 class Operator:
@@ -12,7 +16,12 @@ class Operator:
     Args:
         touch: Whether it reacts to what it feels. One that does not follows the geometry as it
             seems to the eye.
+
+    Attributes:
+        recovers: Whether it comes back by itself when a hand is pushed.
     """
+
+    recovers: ClassVar[bool] = False
 
     def __init__(self, touch: bool = True) -> None:
         self.touch = touch
@@ -22,6 +31,15 @@ class Operator:
     def perform(self) -> Script:
         """The whole task. `self.senses`, `self.left` and `self.right` are there."""
         raise NotImplementedError
+
+    def push(self, offsets: Mapping[Side, FloatArray]) -> None:
+        """Somebody moves hands by small offsets [m], shape (3,), world axes. A hand that is off the
+        clutch is not moved: the robot would not notice."""
+        if self._script is None:
+            return
+        for hand in (self.left, self.right):
+            if hand.clutch and hand.side in offsets:
+                hand.push(offsets[hand.side])
 
     def step(self, observation: Observation) -> dict[Side, HandInput | None]:
         """What the hands ask for now. Once the script has ended they are off the clutch."""
