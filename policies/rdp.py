@@ -63,6 +63,9 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     latent_channels: Numbers a token has in the latent (paper: 16).
     encoder_channels, hidden: Widths of convolutions and GRU (paper: 32, 32).
     kl: Weight of the KL term.
+    blur: How vaguely the encoder sees heights [m]: by so much and such a slope they are off in
+        training, another one for each chunk. What is finer the decoder has to take from touch. 0:
+        as they are (paper).
     widths, kernel: Of the U-Net (paper: 512 1024 2048, and 3).
     train_steps, inference_steps: Of the diffusion (paper: 100, 8).
     samples: Plans drawn at a time; the first drives.
@@ -83,6 +86,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     encoder_channels: Annotated[int, Meta(ge=1)] = 32
     hidden: Annotated[int, Meta(ge=1)] = 32
     kl: Annotated[float, Meta(ge=0)] = 1e-6
+    blur: Annotated[float, Meta(ge=0, le=0.1)] = 0.0
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 3
     train_steps: Annotated[int, Meta(ge=1)] = 100
@@ -276,6 +280,8 @@ class RDPPolicy(TrainablePolicy):
     def loss(self, batch: Batch, stage: str, generator: torch.Generator) -> dict[str, Tensor]:
         if stage == "tokenizer":
             return self._tokenizer_loss(batch, generator)
+        if "pushed" in batch:  # what a push brought on cannot be planned, only felt
+            batch = {**batch, "weight": batch["weight"] * ~batch["pushed"]}
         features = self.encoder(batch, generator if self.training else None)  # (B, D)
         with torch.no_grad():
             latent = (self._target(batch, generator) - self.latent_middle) / self.latent_reach
@@ -286,7 +292,10 @@ class RDPPolicy(TrainablePolicy):
 
     def _tokenizer_loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         actions = self.normaliser.normalise("actions", batch["actions"])  # (B, H, A)
-        mean, log_variance = self.tokenizer.posterior(actions)  # (B, N, C)
+        seen = actions
+        if self.config.blur:
+            seen = self.normaliser.normalise("actions", self._blurred(batch["actions"], generator))
+        mean, log_variance = self.tokenizer.posterior(seen)  # (B, N, C)
         noise = draw(tuple(mean.shape), generator, mean)
         latent = mean + (0.5 * log_variance).exp() * noise
         touch = self._touch(batch)
@@ -302,6 +311,16 @@ class RDPPolicy(TrainablePolicy):
             wrong = weighted((expected - touch).square(), batch)
             loss, curves["expects"] = loss + wrong, wrong.detach()
         return {"loss": loss, **curves}
+
+    def _blurred(self, actions: Tensor, generator: torch.Generator) -> Tensor:
+        """Prepared actions (B, H, A) with heights that are off by a seeded ramp."""
+        off = self.config.blur * draw((len(actions), 1, 2), generator, actions)
+        ramp = torch.linspace(-1.0, 1.0, actions.shape[1], device=actions.device)[None, :]
+        seen = actions.clone()
+        for side in self.config.space.sides:
+            height = self.config.space.side_columns(side).start + 2
+            seen[..., height] += off[..., 0] + off[..., 1] * ramp
+        return seen
 
     def _target(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The latents (B, N, C) that the slow path learns to draw."""

@@ -77,13 +77,15 @@ class ScriptedLeader:
         """`seed`: of the pushes, if there are any."""
         self._operator: ScriptedOperator = self._operator_class(touch=self._touch)
         self._pushes = {s: Wander(2 * seed + i) for i, s in enumerate(SIDES) if self._wander}
+        self._held: set[Side] = set()  # a hand off the clutch is not pushed: nobody would notice
+        self._moved: dict[Side, FloatArray] = {}
         self._before: Observation | None = None
         self._regrasp = 0
 
     @property
     def pushed(self) -> dict[Side, FloatArray]:
         """How far hands that are being pushed now have been pushed in all [m], shape (3,)."""
-        return {side: p.far.copy() for side, p in self._pushes.items() if p.pushing}
+        return {side: self._pushes[side].far.copy() for side in self._moved}
 
     def read(self, observation: Observation) -> LeaderInput | None:
         if self._before is not None and _jumped(self._before, observation):
@@ -93,10 +95,12 @@ class ScriptedLeader:
         if self._pushes and self._before is not None:
             passed_s = (observation.t_ns - self._before.t_ns) / NS_PER_S
             step_s = min(max(0.0, passed_s), _LONGEST_STEP_S)
-            moved = {side: wander.step(step_s) for side, wander in self._pushes.items()}
-            self._operator.push({side: far for side, far in moved.items() if far.any()})
+            steps = {s: p.step(step_s) for s, p in self._pushes.items() if s in self._held}
+            self._moved = {side: step for side, step in steps.items() if step.any()}
+            self._operator.push(self._moved)
         self._before = observation
         hands = self._operator.step(observation)
+        self._held = {side for side, hand in hands.items() if hand is not None and hand.clutch}
         if self._regrasp:
             self._regrasp -= 1
             hands = {side: self._taking_hold(side, hands.get(side)) for side in hands}

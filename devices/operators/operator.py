@@ -33,12 +33,11 @@ class Operator:
         raise NotImplementedError
 
     def push(self, offsets: Mapping[Side, FloatArray]) -> None:
-        """Somebody moves hands by small offsets [m], shape (3,), world axes. A hand that is off the
-        clutch is not moved: the robot would not notice."""
+        """Somebody moves hands by small offsets [m], shape (3,), world axes."""
         if self._script is None:
             return
         for hand in (self.left, self.right):
-            if hand.clutch and hand.side in offsets:
+            if hand.side in offsets:
                 hand.push(offsets[hand.side])
 
     def step(self, observation: Observation) -> dict[Side, HandInput | None]:

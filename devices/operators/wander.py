@@ -1,10 +1,13 @@
 """A hand that is pushed now and then, so that demonstrations show how to come back.
 
 A flawless operator never shows what to do where it never gets to, and a policy that learns from it
-is lost as soon as it has strayed. So somebody pushes the hand: off the surface, into it, aside. How
+is lost as soon as it has strayed. So somebody pushes the hand: off the surface, into it, or aside. How
 often and where to has nothing to do with what the operator does; what it does afterwards is shown
 (the idea of DART, Laskey et al. 2017, with short pushes instead of noise at every step, because
 a hand that feels its way takes a steady offset for the surface).
+
+To a hand that feels, being lifted is the same as a surface that sinks: what it does then is told by
+touch alone. So pushes are either upright, or aside.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ _SPEED = 0.4  # [m/s] peak of a push
 _SHORTEST_S = 0.1
 
 LIFT_M = (0.004, 0.050)
-PRESS_M = (0.001, 0.004)
+PRESS_M = (0.002, 0.010)
 ASIDE_M = (0.005, 0.030)
 """Shortest and longest part of a push upwards, downwards and along the surface [m]."""
 
@@ -44,6 +47,8 @@ class Wander:
         self._rng = np.random.default_rng([seed, 0xDA47])
         self.far: FloatArray = np.zeros(3)
         self.pushing = False
+        self._goal: FloatArray = np.zeros(3)
+        self._done = 0.0  # share of the goal that the hand has been moved by
         self._rest()
 
     def step(self, dt: float) -> FloatArray:
@@ -68,15 +73,13 @@ class Wander:
 
     def _begin(self) -> None:
         rng = self._rng
-        kind = rng.choice(["lift", "press", "aside"], p=[0.5, 0.2, 0.3])
+        kind = rng.choice(["lift", "press", "aside"], p=[0.45, 0.25, 0.3])
         heading = rng.uniform(0.0, 2 * np.pi)
-        aside = rng.uniform(*ASIDE_M) * (1.0 if kind == "aside" else 0.3)
-        up = {
-            "lift": rng.uniform(*LIFT_M),
-            "press": -rng.uniform(*PRESS_M),
-            "aside": rng.uniform(0.0, LIFT_M[0]),
+        self._goal = {
+            "lift": np.array([0.0, 0.0, rng.uniform(*LIFT_M)]),
+            "press": np.array([0.0, 0.0, -rng.uniform(*PRESS_M)]),
+            "aside": rng.uniform(*ASIDE_M) * np.array([np.cos(heading), np.sin(heading), 0.0]),
         }[str(kind)]
-        self._goal = np.array([aside * np.cos(heading), aside * np.sin(heading), up])
         way = float(np.linalg.norm(self._goal))
         self._duration_s = max(PEAK * way / _SPEED, _SHORTEST_S)
         self._t_s = self._done = 0.0
