@@ -4,8 +4,8 @@ Every stream stays at its own rate until here. A window belongs to one instant `
 `t`, `t - 1/rate`, ... and are picked by each need's own rule, within its own tolerance. Its
 chunk is what the operator asked for at `t`, `t + 1/rate`, ... What could not be lined up is refused
 and counted, never filled in. A chunk in which a hand was pushed (`leader/S_push`) is nobody's wish,
-see `Choice.pushed`. Numbers are read once and gathered from memory; pictures are decoded when a window is
-asked for.
+see `Choice.pushed`. Numbers are read once and gathered from memory; pictures are decoded when a
+window is asked for.
 """
 
 from __future__ import annotations

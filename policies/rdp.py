@@ -38,7 +38,14 @@ from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.normaliser import Modes, Normaliser
-from policies.trainable import Batch, Recipe, TrainablePolicy, is_image, window_batch
+from policies.trainable import (
+    Batch,
+    Recipe,
+    TrainablePolicy,
+    action_modes,
+    is_image,
+    window_batch,
+)
 
 TOKEN_ROWS = 4
 """Rows of a chunk that one token stands for: two convolutions of stride 2."""
@@ -63,6 +70,9 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     latent_channels: Numbers a token has in the latent (paper: 16).
     encoder_channels, hidden: Widths of convolutions and GRU (paper: 32, 32).
     kl: Weight of the KL term.
+    scale: How places of actions and touch are brought to numbers of about one: by their range, as
+        in the paper, or by their deviation. A rare long way or hard blow makes a range so wide
+        that a millimetre and a newton are next to nothing in it.
     blur: How vaguely the encoder sees heights [m]: by so much and such a slope they are off in
         training, another one for each chunk. What is finer the decoder has to take from touch. 0:
         as they are (paper).
@@ -86,6 +96,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     encoder_channels: Annotated[int, Meta(ge=1)] = 32
     hidden: Annotated[int, Meta(ge=1)] = 32
     kl: Annotated[float, Meta(ge=0)] = 1e-6
+    scale: Literal["range", "standard"] = "range"
     blur: Annotated[float, Meta(ge=0, le=0.1)] = 0.0
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 3
@@ -246,7 +257,16 @@ class RDPPolicy(TrainablePolicy):
 
     @classmethod
     def modes(cls, config: RDPConfig) -> Mapping[str, Modes]:
-        return modes_of(config.needs, config.space)
+        modes = modes_of(config.needs, config.space)
+        if config.scale == "standard":
+            places = {c for c in config.space.columns if c.endswith(("_x", "_y", "_z"))}
+            ranges = action_modes(config.space)
+            modes["actions"] = tuple(
+                "standard" if column in places else mode
+                for column, mode in zip(config.space.columns, ranges, strict=True)
+            )
+            modes.update({need.key: "standard" for need in touches_of(config.needs)})
+        return modes
 
     # ---------------------------------------------------------------------------------- training
     def parameters_of(self, stage: str) -> list[nn.Parameter]:

@@ -1,10 +1,10 @@
 """A hand that is pushed now and then, so that demonstrations show how to come back.
 
 A flawless operator never shows what to do where it never gets to, and a policy that learns from it
-is lost as soon as it has strayed. So somebody pushes the hand: off the surface, into it, or aside. How
-often and where to has nothing to do with what the operator does; what it does afterwards is shown
-(the idea of DART, Laskey et al. 2017, with short pushes instead of noise at every step, because
-a hand that feels its way takes a steady offset for the surface).
+is lost as soon as it has strayed. So somebody pushes the hand: off the surface, into it, or aside.
+How often and where to has nothing to do with what the operator does; what it does afterwards is
+shown (the idea of DART, Laskey et al. 2017, with short pushes instead of noise at every step,
+because a hand that feels its way takes a steady offset for the surface).
 
 To a hand that feels, being lifted is the same as a surface that sinks: what it does then is told by
 touch alone. So pushes are either upright, or aside.
