@@ -326,9 +326,8 @@ class _Reader:
         self.last.append(np.full(count, self._grid + len(grid) - 1, dtype=np.int64))
         self.actions.append(action_rows(episode, self._space, grid).astype(np.float32))
         self.pushed.append(pushed[kept])
-        if pushes is None:
-            pushes = np.zeros_like(self.actions[-1])
-        self.pushes.append(pushes.astype(np.float32))
+        still = np.zeros_like(self.actions[-1])
+        self.pushes.append(still if pushes is None else pushes.astype(np.float32))
         self._grid += len(grid)
 
     def _line_up(

@@ -259,12 +259,11 @@ class RDPPolicy(TrainablePolicy):
     def modes(cls, config: RDPConfig) -> Mapping[str, Modes]:
         modes = modes_of(config.needs, config.space)
         if config.scale == "standard":
-            places = {c for c in config.space.columns if c.endswith(("_x", "_y", "_z"))}
-            ranges = action_modes(config.space)
-            modes["actions"] = tuple(
-                "standard" if column in places else mode
-                for column, mode in zip(config.space.columns, ranges, strict=True)
-            )
+            kinds: list[Any] = list(action_modes(config.space))
+            for number, column in enumerate(config.space.columns):
+                if column.endswith(("_x", "_y", "_z")):
+                    kinds[number] = "standard"
+            modes["actions"] = tuple(kinds)
             modes.update({need.key: "standard" for need in touches_of(config.needs)})
         return modes
 
