@@ -11,14 +11,12 @@ from devices import plugins
 from devices.clock import NS_PER_S
 from devices.errors import ConfigError
 from devices.leader import SIDES, HandInput, LeaderInput, Observation, Side
-from devices.operators.wander import Wander
 from devices.stream import FloatArray, StreamSpec
 
 _JUMP_M = 0.05  # the tool moved this far between two readings: the scene was reset
 _FASTEST = 1.5  # [m/s] of a tool
 _LATE_NS = 120_000_000  # a pause after which the mapping may have let go of the hands
 _REGRASP_TICKS = 3
-_LONGEST_STEP_S = 0.04
 
 
 def push_specs(rate_hz: float) -> tuple[StreamSpec, ...]:
@@ -35,7 +33,8 @@ class ScriptedOperator(Protocol):
     finished: bool
     recovers: bool
 
-    def push(self, offsets: Mapping[Side, FloatArray]) -> None: ...
+    @property
+    def pushed(self) -> Mapping[Side, FloatArray]: ...
 
     def step(self, observation: Observation) -> Mapping[Side, HandInput | None]: ...
 
@@ -75,32 +74,23 @@ class ScriptedLeader:
 
     def connect(self, seed: int = 0) -> None:
         """`seed`: of the pushes, if there are any."""
-        self._operator: ScriptedOperator = self._operator_class(touch=self._touch)
-        self._pushes = {s: Wander(2 * seed + i) for i, s in enumerate(SIDES) if self._wander}
-        self._held: set[Side] = set()  # a hand off the clutch is not pushed: nobody would notice
-        self._moved: dict[Side, FloatArray] = {}
+        how = {"push_seed": seed} if self._wander else {}
+        self._operator: ScriptedOperator = self._operator_class(touch=self._touch, **how)
         self._before: Observation | None = None
         self._regrasp = 0
 
     @property
     def pushed(self) -> dict[Side, FloatArray]:
         """How far hands that are being pushed now have been pushed in all [m], shape (3,)."""
-        return {side: self._pushes[side].far.copy() for side in self._moved}
+        return dict(self._operator.pushed) if self._wander else {}
 
     def read(self, observation: Observation) -> LeaderInput | None:
         if self._before is not None and _jumped(self._before, observation):
             self.connect()
         if self._before is not None and observation.t_ns - self._before.t_ns > _LATE_NS:
             self._regrasp = _REGRASP_TICKS
-        if self._pushes and self._before is not None:
-            passed_s = (observation.t_ns - self._before.t_ns) / NS_PER_S
-            step_s = min(max(0.0, passed_s), _LONGEST_STEP_S)
-            steps = {s: p.step(step_s) for s, p in self._pushes.items() if s in self._held}
-            self._moved = {side: step for side, step in steps.items() if step.any()}
-            self._operator.push(self._moved)
         self._before = observation
         hands = self._operator.step(observation)
-        self._held = {side for side, hand in hands.items() if hand is not None and hand.clutch}
         if self._regrasp:
             self._regrasp -= 1
             hands = {side: self._taking_hold(side, hands.get(side)) for side in hands}
