@@ -73,9 +73,6 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     scale: How places of actions and touch are brought to numbers of about one: by their range, as
         in the paper, or by their deviation. A rare long way or hard blow makes a range so wide
         that a millimetre and a newton are next to nothing in it.
-    blur: How vaguely the encoder sees heights [m]: by so much and such a slope they are off in
-        training, another one for each chunk. What is finer the decoder has to take from touch. 0:
-        as they are (paper).
     widths, kernel: Of the U-Net (paper: 512 1024 2048, and 3).
     train_steps, inference_steps: Of the diffusion (paper: 100, 8).
     samples: Plans drawn at a time; the first drives.
@@ -97,7 +94,6 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     hidden: Annotated[int, Meta(ge=1)] = 32
     kl: Annotated[float, Meta(ge=0)] = 1e-6
     scale: Literal["range", "standard"] = "range"
-    blur: Annotated[float, Meta(ge=0, le=0.1)] = 0.0
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 3
     train_steps: Annotated[int, Meta(ge=1)] = 100
@@ -311,10 +307,7 @@ class RDPPolicy(TrainablePolicy):
 
     def _tokenizer_loss(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         actions = self.normaliser.normalise("actions", batch["actions"])  # (B, H, A)
-        seen = actions
-        if self.config.blur:
-            seen = self.normaliser.normalise("actions", self._blurred(batch["actions"], generator))
-        mean, log_variance = self.tokenizer.posterior(seen)  # (B, N, C)
+        mean, log_variance = self.tokenizer.posterior(actions)  # (B, N, C)
         noise = draw(tuple(mean.shape), generator, mean)
         latent = mean + (0.5 * log_variance).exp() * noise
         touch = self._touch(batch)
@@ -330,16 +323,6 @@ class RDPPolicy(TrainablePolicy):
             wrong = weighted((expected - touch).square(), batch)
             loss, curves["expects"] = loss + wrong, wrong.detach()
         return {"loss": loss, **curves}
-
-    def _blurred(self, actions: Tensor, generator: torch.Generator) -> Tensor:
-        """Prepared actions (B, H, A) with heights that are off by a seeded ramp."""
-        off = self.config.blur * draw((len(actions), 1, 2), generator, actions)
-        ramp = torch.linspace(-1.0, 1.0, actions.shape[1], device=actions.device)[None, :]
-        seen = actions.clone()
-        for side in self.config.space.sides:
-            height = self.config.space.side_columns(side).start + 2
-            seen[..., height] += off[..., 0] + off[..., 1] * ramp
-        return seen
 
     def _target(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """The latents (B, N, C) that the slow path learns to draw."""

@@ -17,7 +17,7 @@ from datasets.library import Library
 from datasets.reader import Episode
 from datasets.window_choice import Choice
 from datasets.windows import EpisodeDataset
-from devices.errors import ConfigError
+from devices.errors import ConfigError, StorageError
 from devices.leaders.scripted import ScriptedLeader
 from devices.operators.wander import ASIDE_M, LIFT_M, PAUSE_S, PRESS_M, Wander
 from policies.presets import needs_of, space_of
@@ -81,3 +81,23 @@ def test_a_take_tells_the_pushes_and_windows_keep_off_them(tmp_path: Path) -> No
     first = np.searchsorted(pushed, begins)
     assert (first == np.searchsorted(pushed, begins + length)).all()
     assert (begins > pushed[-1]).any() or (first > 0).any(), "what comes after a push is taught"
+
+
+def test_followed_pushes_leave_the_operators_own_motion(tmp_path: Path) -> None:
+    fast_collect(StationFile(scene="wipe", seed=3), tmp_path, takes=1, wander=True, say=str)
+    dataset = Dataset.open(tmp_path)
+    needs, space = needs_of("state", ("right",)), space_of(("right",))
+    kept = EpisodeDataset(dataset, needs, space, Choice(hold_out=0.0))
+    all_of = EpisodeDataset(dataset, needs, space, Choice(hold_out=0.0, pushed="follow"))
+    batch = all_of.batch(np.arange(len(all_of)))
+    pushed = batch["pushed"]
+    assert 0 < pushed.sum() < len(all_of) and (~pushed).sum() == len(kept)
+    # Where nobody was pushed nothing has changed.
+    np.testing.assert_array_equal(
+        batch["actions"][~pushed], kept.batch(np.arange(len(kept)))["actions"]
+    )
+    # Where somebody was, what is left is no faster than a hand that feels its way or lifts.
+    steps = np.abs(np.diff(batch["actions"][..., 2], axis=1)) * space.rate_hz
+    assert steps[pushed].max() < 0.26
+    with pytest.raises(StorageError, match="follow"):
+        Choice(pushed="ignore")  # type: ignore[arg-type]
