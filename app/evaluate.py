@@ -89,15 +89,22 @@ def _pairs(table: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
 
 
 def _identity(policy: str) -> tuple[str, str]:
-    """Name and digest of what is tried. Raises ConfigError for what is neither."""
+    """Name and digest of what is tried. Raises ConfigError for what is neither, PolicyError for
+    what would run code."""
+    from policies.checkpoint import digest, read_card
+    from policies.serving.opening import PICKLES, refuse
+
     if policy in SCRIPTS:
         return policy, ""
-    if not Path(policy).is_dir():
+    place = Path(policy)
+    if place.is_file() and place.suffix.lower() in PICKLES:
+        refuse(place)
+    if not place.is_dir():
         raise ConfigError(
-            f"No policy at '{policy}'", allowed=[*SCRIPTS, "the folder of a checkpoint"]
+            f"'{policy}' is a file, not a policy" if place.exists() else f"No policy at '{policy}'",
+            allowed=[*SCRIPTS, "the folder of a checkpoint"],
+            next_step="Check the path; a training's best checkpoint is in its folder 'best'",
         )
-    from policies.checkpoint import digest, read_card
-
     folder = Path(policy).absolute()
     run = folder.parent.name if folder.name in ("best", "last") else folder.name
     return f"{read_card(folder).policy} {run}", digest(folder)[:16]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,20 +87,38 @@ def make_plan(
 
 
 def train(folder: Path) -> Status:
-    """Run the training of a folder in this process, printing as it goes.
+    """Run the training of a folder in this process, printing as it goes; in a thread of its own,
+    which steps back, while the caller stays as it is.
 
     SIGINT and SIGTERM stop it where it can go on later.
     """
     from policies.trainer import Trainer
 
-    priority.be_nice_as_session(_POLITE)
     printer = _Printer(RunFolder(folder))
     trainer = Trainer(RunFolder(folder), printer.tell)
     with _signals(trainer.stop):
-        status = trainer.run()
+        status = _from_behind(trainer.run)
     printer.tell(status)
     print(f"{status.phase} after {status.step} of {status.steps} updates. {_next(status, folder)}")
     return status
+
+
+def _from_behind(work: Callable[[], Status]) -> Status:
+    """Do it in a thread behind others. A second Ctrl+C does not wait for that thread."""
+    told: queue.SimpleQueue[Status | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        priority.be_nice_as_session(_POLITE)
+        try:
+            told.put(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it was asked for
+            told.put(error)
+
+    threading.Thread(target=run, name="training", daemon=True).start()
+    answer = told.get()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def work_through(root: Path) -> int:
@@ -111,7 +130,7 @@ def work_through(root: Path) -> int:
     Returns:
         0 if all that was run is done, else 1; 130 if it was stopped.
     """
-    from policies.training_queue import TrainingQueue
+    from policies.training_queue import READY, TrainingQueue
 
     stopping = threading.Event()
     child: list[subprocess.Popen[bytes]] = []
@@ -133,8 +152,10 @@ def work_through(root: Path) -> int:
         code = process.wait()
         child.clear()
         status = folder.status()
-        if code and status.phase == "stopped" and not stopping.is_set():
+        if code and status.phase in READY and not stopping.is_set():
+            # Also one that died before it could say a word: it would wait behind the others.
             died = f"its process ended with {code}"
+            died += " before it began" if status.phase == "waiting" else ""
             with folder.locked():
                 status = msgspec.structs.replace(status, phase="failed", error=died)
                 folder.write_status(status)
@@ -217,7 +238,10 @@ def read_weights(path: Path) -> Mapping[str, float]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, float])
     except (OSError, msgspec.MsgspecError) as error:
-        raise ConfigError(f"Weights cannot be read from {path}: {error}") from error
+        raise ConfigError(
+            f"Weights cannot be read from {path}: {error}",
+            next_step='It must be a JSON file of weights by uid: {"uid": 0.5}',
+        ) from error
 
 
 def _value(text: str) -> Any:

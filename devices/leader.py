@@ -41,7 +41,9 @@ class LeaderInput:
         device: Name of the device ("mouse", "gamepad", "scripted:wipe", "replay").
         seq: Number of the reading, counting from 0; older ones are ignored.
         t_ns: When the hand was measured [ns, monotonic].
-        deadman: False when the device knows that nobody holds it: everything holds.
+        deadman: False when the device knows that nobody holds it, or may not drive: everything
+            holds.
+        barred: Where it may not drive: why, and the way out, as words; "" where nobody holds it.
     """
 
     device: str
@@ -50,6 +52,7 @@ class LeaderInput:
     left: HandInput | None = None
     right: HandInput | None = None
     deadman: bool = True
+    barred: str = ""
 
     def hand(self, side: Side) -> HandInput | None:
         return self.left if side == "left" else self.right

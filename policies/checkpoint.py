@@ -39,6 +39,9 @@ MIGRATIONS: Mapping[int, Callable[[Fields], Fields]] = {}
 """From schema n to n + 1. Empty until the first change of the layout."""
 
 
+_WHOLE = "Copy the folder again, whole"
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What `policy.json` says.
 
@@ -136,7 +139,7 @@ def load(path: Path | str, device: str = "cpu") -> TrainablePolicy:
     if len(blob) < card.weights_bytes:
         raise PolicyError(
             f"{path / WEIGHTS_FILE} is cut short: {len(blob)} of {card.weights_bytes} bytes",
-            next_step="Copy the folder again, whole",
+            next_step=_WHOLE,
         )
     if hashlib.sha256(blob).hexdigest() != card.weights_sha256:
         raise PolicyError(
@@ -332,11 +335,15 @@ def _card(path: Path, content: bytes) -> Card:
         if not isinstance(fields, dict):
             raise ValueError("it is not an object")
     except (msgspec.DecodeError, ValueError) as error:
-        raise PolicyError(f"{path / POLICY_FILE} is not valid JSON: {error}") from error
+        raise PolicyError(
+            f"{path / POLICY_FILE} is not valid JSON: {error}", next_step=_WHOLE
+        ) from error
     try:
         return msgspec.convert(migrate(fields, path / POLICY_FILE), Card)
     except msgspec.ValidationError as error:
-        raise PolicyError(f"{path / POLICY_FILE} is not as it should be: {error}") from error
+        raise PolicyError(
+            f"{path / POLICY_FILE} is not as it should be: {error}", next_step=_WHOLE
+        ) from error
 
 
 def _looks_pickled(path: Path) -> bool:

@@ -96,7 +96,9 @@ def _read(path: Path, folder: int, name: str, limit: int) -> bytes:
     try:
         fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
     except FileNotFoundError as error:
-        raise PolicyError(f"{path} has no {name}") from error
+        raise PolicyError(
+            f"{path} has no {name}", next_step="Copy the folder again, whole, or choose another"
+        ) from error
     except OSError as error:
         raise PolicyError(f"{path / name} cannot be read: {error.strerror}") from error
     try:

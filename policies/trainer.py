@@ -179,12 +179,13 @@ class _Work:
                     ticked += time.monotonic() - began
                 if at_end and self._stage + 1 < len(self._lengths):
                     self._next_stage()
-                    saved = looked = time.monotonic()
+                    saved = looked = ticked = time.monotonic()
                 now = time.monotonic()
                 if now - saved >= plan.save_every_s and self._step < plan.steps:
                     self._save()
                     saved = time.monotonic()
                     ticked += saved - now
+                    now = saved
                 if now - looked >= _LOOK_S or self._trainer._stopping.is_set():
                     ended = self._obey()
                     if ended is not None:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from datasets.lock import FileLock, is_held
 from devices.errors import ConfigError, PolicyError, TeledeckError
-from policies.training_run import PLAN, Phase, Plan, RunFolder, Status
+from policies.training_run import CONTROL, PLAN, STATUS, Phase, Plan, RunFolder, Status
 
 LOCK = "queue.lock"
+ADDING = "adding.lock"
 READY: tuple[Phase, ...] = ("waiting", "stopped")
 """What the runner takes up. What failed waits until somebody says `again`."""
 
 _LOOK_S = 0.2
+_ADDING_S = 5.0
 _FOLDER = re.compile(r"(\d{4,})-[a-z0-9][a-z0-9_.-]*")
 
 
@@ -64,22 +67,17 @@ class TrainingQueue:
                 f"A training cannot be called '{name}'",
                 next_step="Use lower-case letters, digits, '-', '_' and '.'",
             )
-        self.root.mkdir(parents=True, exist_ok=True)
-        number = max((_number(path.name) for path in self.root.iterdir()), default=0)
-        while True:
-            number += 1
-            path = self.root / f"{number:04}-{name}"
-            with contextlib.suppress(FileExistsError):
-                path.mkdir()  # who makes the folder has the number
-                break
-        folder = RunFolder(path)
-        folder.create(plan)
+        # One at a time: a number is seen by the runner only when those before it have their plans.
+        with self._adding():
+            number = max((_number(path.name) for path in self.root.iterdir()), default=0) + 1
+            folder = RunFolder(self.root / f"{number:04}-{name}")
+            folder.create(plan)
         return folder
 
     def next(self) -> RunFolder | None:
         """The first training that could go on, or None."""
         for folder in self.runs():
-            if folder.status().phase in READY:
+            if _phase(folder) in READY:
                 return folder
         return None
 
@@ -90,7 +88,8 @@ class TrainingQueue:
 
         Args:
             train: Runs one training to its end and returns its status; one that raises or leaves
-                the training ready is not tried again by this runner.
+                the training ready is tried again by this runner only when somebody asked for
+                that, and then before those behind it.
             stopping: Looked at between trainings.
 
         Returns:
@@ -100,21 +99,22 @@ class TrainingQueue:
             PolicyError: If another runner has the queue.
         """
         done: list[RunFolder] = []
-        tried: set[Path] = set()
+        tried: dict[Path, _Mark] = {}
         with self._locked():
             while not (stopping is not None and stopping.is_set()):
                 # One at a time, even while the training of a runner that was killed ends.
                 while any(f.is_locked() for f in self.runs()):
                     if (stopping or threading.Event()).wait(_LOOK_S):
                         return tuple(done)
-                ready = [f for f in self.runs() if f.status().phase in READY]
-                left = [f for f in ready if f.path not in tried]
+                ready = [f for f in self.runs() if _phase(f) in READY]
+                left = [f for f in ready if tried.get(f.path) != _mark(f)]
                 if not left:
                     break
-                tried.add(left[0].path)
+                first = left[0]
                 with contextlib.suppress(TeledeckError):
-                    train(left[0])
-                done.append(left[0])
+                    train(first)
+                tried[first.path] = _mark(first)
+                done.append(first)
         return tuple(done)
 
     def again(self, name: str) -> None:
@@ -151,6 +151,29 @@ class TrainingQueue:
             return False
 
     @contextlib.contextmanager
+    def _adding(self) -> Iterator[None]:
+        """Wait for whoever else adds to the queue, a few milliseconds."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        path = self.root / ADDING
+        path.touch()
+        deadline = time.monotonic() + _ADDING_S
+        while True:
+            try:
+                lock = FileLock(path)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise PolicyError(
+                        f"Somebody else has been adding to {self.root} for {_ADDING_S:.0f} s",
+                        next_step="Try again; if it stays so, end the program that hangs",
+                    ) from error
+                time.sleep(0.01)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / LOCK).touch()
@@ -165,6 +188,29 @@ class TrainingQueue:
             yield
         finally:
             lock.release()
+
+
+def _phase(folder: RunFolder) -> Phase:
+    """What it does now; one whose status cannot be read is in nobody's way."""
+    try:
+        return folder.status().phase
+    except PolicyError:
+        return "failed"
+
+
+_Mark = tuple[tuple[int, int] | None, ...]
+
+
+def _mark(folder: RunFolder) -> _Mark:
+    """What was last said about a training; another one after somebody asked for something."""
+    marks: list[tuple[int, int] | None] = []
+    for name in (STATUS, CONTROL):
+        try:
+            stat = (folder.path / name).stat()
+            marks.append((stat.st_ino, stat.st_mtime_ns))
+        except FileNotFoundError:
+            marks.append(None)
+    return tuple(marks)
 
 
 def _number(name: str) -> int:

@@ -179,7 +179,11 @@ class RunFolder:
         except FileNotFoundError as error:
             raise PolicyError(f"{self.path} is not a training: there is no {PLAN}") from error
         except (OSError, msgspec.MsgspecError, ValueError) as error:
-            raise PolicyError(f"{path} cannot be read: {error}") from error
+            raise PolicyError(
+                f"{path} cannot be read: {error}",
+                next_step="Plan the training anew in another folder; what it has learnt stays in "
+                "this one",
+            ) from error
 
     # --------------------------------------------------------------------------------- watching
     def status(self) -> Status:
@@ -190,7 +194,10 @@ class RunFolder:
         except FileNotFoundError:
             return Status(phase="waiting")
         except (OSError, msgspec.MsgspecError) as error:
-            raise PolicyError(f"{self.path / STATUS} cannot be read: {error}") from error
+            raise PolicyError(
+                f"{self.path / STATUS} cannot be read: {error}",
+                next_step=f"Delete {STATUS}: it goes on from its last state then",
+            ) from error
         if status.phase in LIVE and not self.is_locked():
             return msgspec.structs.replace(status, phase="stopped", left_s=None)
         return status

@@ -26,6 +26,7 @@ def leader_input(drive: Drive) -> LeaderInput | None:
             left=_hand(drive.left),
             right=_hand(drive.right),
             deadman=drive.deadman,
+            barred=drive.barred,
         )
     except ValueError:
         return None
@@ -49,6 +50,7 @@ def as_drive(reading: LeaderInput) -> Drive:
         left=_as_hand(reading.left),
         right=_as_hand(reading.right),
         deadman=reading.deadman,
+        barred=reading.barred,
     )
 
 

@@ -98,7 +98,7 @@ class Pilot:
     # ------------------------------------------------------------------------------------ posts
     def take(self, post: Post, arrival_ns: int) -> Taken:
         """One post of the confirmed headset, or of the only one while none is confirmed."""
-        step = self.hands.step(post, arrival_ns, self._barred())
+        step = self.hands.step(post, arrival_ns, *self._barred())
         if step.reading is None:
             return Taken()
         self._app_started_s = self._now().timestamp() - post.timestamp
@@ -112,12 +112,13 @@ class Pilot:
         cleared = any(news.kind == "cleared" for news in step.news)
         return Taken(step.reading if self.address else None, step.hands, cleared)
 
-    def _barred(self) -> str:
+    def _barred(self) -> tuple[str, str]:
+        """Why nobody may drive from the headset now, and the way out; "" twice where one may."""
         if not self.address:
-            return "no headset is confirmed"
+            return "no headset is confirmed", "confirm one on the headset page"
         if self.set_up.running:
-            return "the set-up of the headset runs"
-        return self.doubt
+            return "the set-up of the headset runs", "end or cancel it on the headset page"
+        return (self.doubt, "push once more, or keep it, on the headset page" if self.doubt else "")
 
     def _hear(self, news: News, t_ns: int) -> None:
         if self.address:

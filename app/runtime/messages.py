@@ -33,6 +33,7 @@ class Drive(Message, frozen=True):
     left: Hand | None = None
     right: Hand | None = None
     deadman: bool = True
+    barred: str = ""
 
 
 class Heartbeat(Message, frozen=True):

@@ -154,7 +154,8 @@ def be_nice(by: int, *, batch: bool = False) -> None:
 
 
 def be_nice_as_session(by: int) -> None:
-    """Lower the priority of this process by `by`, also before programs of other sessions.
+    """Lower the priority of the calling thread and those it will make by `by`, also before programs
+    of other sessions.
 
     Where Linux groups processes by session (autogroup, sched(7)), niceness only counts within one:
     a program in a session of its own would get as much as the whole station. The group is left as

@@ -267,6 +267,10 @@ class PolicyStatus(Message, frozen=True):
     faults: int = 0  # times that it could not answer
     follow: str = ""  # the rule by which its chunks are followed, as the station tells
     began_ns: int = 0  # when its process began, to tell it from one that was there before
+    step: int = 0  # updates that its weights have seen, of `steps`; 0 where nobody can tell
+    steps: int = 0
+    hold_out: float = float("nan")  # their loss on the hold-out
+    created: str = ""  # when they were made, ISO 8601
 
 
 class Event(Message, frozen=True):

@@ -180,7 +180,7 @@ def plan_of(draft: Draft) -> Plan:
         threads=draft.threads,
     )
     verdict = None if draft.verdict == "any" else draft.verdict
-    return msgspec.structs.replace(plan, verdict=verdict)
+    return msgspec.structs.replace(plan, verdict=verdict, judge_every=draft.judge_every)
 
 
 def _read(plan: Plan, split: Any, progress: Any) -> EpisodeDataset:

@@ -149,7 +149,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         settings: Options that are not the default: name → JSON text.
         verdict, task: Which takes; task "" for any.
         weights: Of takes, only such as are not 1; 0 leaves one out.
-        steps, batch, seed, hold_out, device, threads: As in `Plan`.
+        steps, judge_every, batch, seed, hold_out, device, threads: As in `Plan`.
     """
 
     dataset: str
@@ -160,6 +160,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""
     weights: dict[str, float] = {}
     steps: int = 5000
+    judge_every: int = 250
     batch: int = 64
     seed: int = 0
     hold_out: float = 0.1
@@ -187,6 +188,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
             parts += ["--weights", "weights.json"]
         for name, text in self.settings.items():
             parts += ["--set", f"{name}={text}"]
+        if self.judge_every != 250:
+            parts += ["--set", f"plan.judge_every={self.judge_every}"]
         if self.verdict != "success":
             chosen = "null" if self.verdict == "any" else "failure"
             parts += ["--set", f"plan.verdict={chosen}"]

@@ -33,6 +33,7 @@ from app.ui.sounds import Sounds
 from app.ui.test.memory import MemoryFile
 from app.ui.test.place import TestPlace
 from app.ui.window import MainWindow
+from devices.errors import TeledeckError
 
 log = logging.getLogger("teledeck.window")
 
@@ -120,6 +121,9 @@ def run_window(
 
     Returns:
         Exit status.
+
+    Raises:
+        TeledeckError: If not all pictures that were asked for were taken: at which it gave up.
     """
     app = make_application()
     window = make_window(session)
@@ -146,7 +150,13 @@ def run_window(
             photographer = Photographer(window, screenshots, run, only=only)
             photographer.start()
         status = app.exec()
-        return photographer.status if photographer is not None else status
+        if photographer is not None and photographer.failure:
+            raise TeledeckError(
+                photographer.failure,
+                next_step="What was taken is in the folder; run it again on a quieter machine, or "
+                "mend what the picture waits for",
+            )
+        return status
     finally:
         sys.excepthook = previous_hook
         if stopper is not None:

@@ -22,6 +22,7 @@ from app.ui.headset.addresses import MachineAddress
 from app.ui.test.place import TestPlace
 from app.wearer import Word
 from app.worn import Worn
+from devices.errors import DeviceError
 
 if TYPE_CHECKING:
     from app.ui.window import MainWindow
@@ -68,6 +69,7 @@ class Photographer(QObject):
 
     Attributes:
         status: 0 when all pictures were taken; 1 while they are not.
+        failure: Why they were not: at which picture it gave up; "" while it works.
         taken: The files written.
     """
 
@@ -97,7 +99,9 @@ class Photographer(QObject):
         self._starts, self._rollout_s = starts, rollout_s
         self._shot: set[str] = set()
         self.status = 1
+        self.failure = "The window was closed before all pictures were taken"
         self.taken: list[Path] = []
+        self._aim = "headset-port" if only == "headset" else "collect"
         self._steps = self._script()
         self._worn: Worn | None = None
         self._until: Wait = 0.0
@@ -113,20 +117,28 @@ class Photographer(QObject):
 
     def _step(self) -> None:
         waited = time.monotonic() - self._since
-        if isinstance(self._until, float):
-            if waited < self._until:
-                return
-        elif not self._until():
-            if waited > PATIENCE_S:
-                log.error("gave up waiting; taken so far: %s", [p.name for p in self.taken])
-                self._end()
-            return
+        until = self._until
         try:
+            if not (waited >= until if isinstance(until, float) else until()):
+                if waited > PATIENCE_S and not isinstance(until, float):
+                    self._give_up(f"what it shows did not come about in {PATIENCE_S:.0f} s")
+                return
             self._until = next(self._steps)
             self._since = time.monotonic()
         except StopIteration:
-            self.status = 0
+            self.status, self.failure = 0, ""
             self._end()
+        except Exception as error:  # a script that broke has not taken its pictures
+            log.exception("the script of the pictures broke")
+            self._give_up(f"{type(error).__name__}: {error}")
+
+    def _give_up(self, why: str) -> None:
+        last = f", the last is {self.taken[-1].name}" if self.taken else ""
+        self.failure = (
+            f"Gave up at the picture '{self._aim}': {why} ({len(self.taken)} taken{last})"
+        )
+        log.error("%s", self.failure)
+        self._end()
 
     def _end(self) -> None:
         self._timer.stop()
@@ -154,9 +166,11 @@ class Photographer(QObject):
         for size in self._sizes:
             yield from self._resize(size)
             for place in PLACES[1:-1]:
+                self._aim = place
                 window.go(place)
                 yield self._pause_s * 2
                 self._shoot(place)
+            self._aim = "episode"
             window.go("library")
             yield self._pause_s
             window.perform(Intent("library_open"))
@@ -170,6 +184,7 @@ class Photographer(QObject):
             window.go("collect")
             yield self._pause_s
             for overlay in ("help", "palette"):
+                self._aim = overlay
                 window.perform(Intent(overlay))
                 yield self._pause_s
                 self._shoot(overlay)
@@ -180,18 +195,19 @@ class Photographer(QObject):
         step what the page asks for. Each step is caught in its midst."""
         window, session = self._window, self._window.session
         page = window.headset_page
+        self._aim = "headset-port"
         yield lambda: session.headset is not None
         # An example: this machine's own addresses are nobody else's business.
         page.addresses = lambda: (MachineAddress(EXAMPLE_ADDRESS, "example"),)
         window.perform(Intent("headset_page"))
         yield self._pause_s
         yield from self._shoot_sizes("headset-port")
+        self._aim = "headset-who"
         window.perform(Intent("headset_listen", "on"))
         yield lambda: self._headset_says().listening or bool(self._headset_says().fault)
         if not self._headset_says().listening:
-            log.error("no pictures of the headset: %s", self._headset_says().text)
-            window.leave_page()
-            return
+            # Without the port there is nothing to show, and a page of old pictures would lie.
+            raise DeviceError(f"The headset's port is not open: {self._headset_says().text}")
         yield lambda: session.station is not None
         scene = session.station.scene if session.station is not None else ""
         worn = self._worn = Worn(self._run, scene, port=self._headset_says().port, grip=0.0)
@@ -199,9 +215,11 @@ class Photographer(QObject):
         worn.say("rest")
         yield self._pause_s * 2
         yield from self._shoot_sizes("headset-who")
+        self._aim = "headset-squeeze"
         window.perform(Intent("headset_next"))
         yield partial(self._asks, "squeeze")
         for step, word in SET_UP.items():
+            self._aim = f"headset-{step}"
             for size in self._sizes:
                 yield from self._resize(size)
                 worn.say("rest")
@@ -213,6 +231,7 @@ class Photographer(QObject):
                 yield partial(self._midst, step)
                 self._shoot(f"headset-{step}")
             yield lambda: self._headset_says().set_up.share in (0.0, 1.0)
+        self._aim = "headset-drive"
         yield partial(self._asks, "drive")
         worn.say("rest")
         yield self._pause_s * 2
@@ -246,6 +265,7 @@ class Photographer(QObject):
         return lambda: true() or time.monotonic() > end
 
     def _shoot_sizes(self, name: str) -> Iterator[Wait]:
+        self._aim = name
         for size in self._sizes:
             yield from self._resize(size)
             self._shoot(name)
@@ -284,6 +304,7 @@ class Photographer(QObject):
     def _policies(self) -> Iterator[Wait]:
         """Each policy that was trained from the same starts, with pictures of Test and Results."""
         window = self._window
+        self._aim = "test"
         window.go("test")
         yield self._pause_s * 4
         trained = sorted(home.trainings().glob("*/best"))[:2]
@@ -294,6 +315,7 @@ class Photographer(QObject):
             self._place.run.plan.who.setCurrentText("A and B")
             self._place.run.plan.starts.setValue(self._starts)
             window.perform(Intent("rollout_plan"))
+        self._aim = "test and results"
         while trained and window.ui_state().planned:
             yield from self._rollout()
         if not trained:
@@ -333,6 +355,7 @@ class Photographer(QObject):
         window, tab = self._window, self._place.train
         if not tab.desk.runs():
             return
+        self._aim = "train"
         window.go("test")
         window.perform(Intent("test_tab", "train"))
         yield self._pause_s
@@ -342,6 +365,7 @@ class Photographer(QObject):
         if working:
             tab.list.choose(working[0])
         yield from self._shoot_sizes("train")
+        self._aim = "train-sheet"
         tab.open_sheet()
         yield self._within(TRAINED_S, lambda: tab.sheet.done.isEnabled())
         yield from self._shoot_sizes("train-sheet")

@@ -227,7 +227,7 @@ class ClutchMapping:
         if abs(now_ns - reading.t_ns) > self.trust.stale_ns:
             return f"no news from {reading.device} for {(now_ns - reading.t_ns) / 1e9:.1f} s"
         if not reading.deadman:
-            return f"nobody holds {reading.device}"
+            return reading.barred or f"nobody holds {reading.device}"
         return ""
 
     def _side(

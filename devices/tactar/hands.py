@@ -164,7 +164,7 @@ class Hands:
         return found
 
     # ------------------------------------------------------------------------------- one post
-    def step(self, post: Post, arrival_ns: int, barred: str = "") -> Step:
+    def step(self, post: Post, arrival_ns: int, barred: str = "", way: str = "") -> Step:
         """Take one post in.
 
         Args:
@@ -172,6 +172,7 @@ class Hands:
             arrival_ns: When it arrived [ns, monotonic].
             barred: Why nobody may drive from here now (a set-up runs, the calibration is in
                 doubt), or "". A grip that is held now must be released afterwards.
+            way: The way out of that.
         """
         news: list[News] = []
         before = self._stamp
@@ -192,9 +193,9 @@ class Hands:
         self._watch_recentring(post, hands, passed_s, news)
         reason = barred
         if self._calibration is None:
-            reason = reason or "the headset has not been set up"
+            reason, way = reason or "the headset has not been set up", way or "set it up"
         if self.calibrating:
-            reason = "the app's calibration mode"
+            reason, way = "the app's calibration mode", "press X and A together to leave it"
         readings = {side: self._hand(side, hands[side], arrival_ns, reason, news) for side in SIDES}
         self._head = None if post.head is None else (post.head[:3], post.head[3:])
         self._seq += 1
@@ -205,6 +206,7 @@ class Hands:
             left=readings["left"],
             right=readings["right"],
             deadman=not reason,
+            barred=_barred(reason, way),
         )
         for one in news:
             self.counters[one.kind] += 1
@@ -372,3 +374,11 @@ def common_turn(
 
 def _same(a: tuple[FloatArray, FloatArray], b: tuple[FloatArray, FloatArray]) -> bool:
     return bool(np.array_equal(a[0], b[0]) and np.array_equal(a[1], b[1]))
+
+
+def _barred(reason: str, way: str) -> str:
+    """Why nobody may drive and the way out, as words: lower case, no full stop."""
+    if not reason:
+        return ""
+    words = f"{reason[:1].lower()}{reason[1:].rstrip('.')}"
+    return f"{words}: {way}" if way else words

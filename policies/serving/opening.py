@@ -3,13 +3,15 @@ describes a foreign server. Whatever would run code while it is loaded is refuse
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from devices.errors import PolicyError
 from policies.contract import Policy
 
-_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz", ".dill")
+PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz", ".dill")
+_TRIES = 3
 _SERVE = (
     "Serve it from its own environment with policies/serving/standalone.py and load the address "
     "ws://127.0.0.1:PORT (docs/policy-server.md)"
@@ -18,11 +20,24 @@ _SERVE = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A policy, what to call it, and what identifies its weights (empty: nobody can tell)."""
+    """A policy that can drive.
+
+    Attributes:
+        policy: It.
+        name: What to call it.
+        digest: What identifies its weights; empty: nobody can tell.
+        step, steps: Updates that it has seen, and of the whole training; 0 where nobody can tell.
+        hold_out: Its loss on the hold-out; NaN where it was not judged.
+        created: When it was made, ISO 8601; "" where nobody can tell.
+    """
 
     policy: Policy
     name: str
     digest: str
+    step: int = 0
+    steps: int = 0
+    hold_out: float = math.nan
+    created: str = ""
 
 
 def open_policy(path: str) -> Opened:
@@ -36,12 +51,8 @@ def open_policy(path: str) -> Opened:
 
         return connect(path)
     place = Path(path).expanduser()
-    if place.suffix.lower() in _PICKLES:
-        raise PolicyError(
-            f"'{place.name}' is not loaded: a {place.suffix} file may run code while it is opened",
-            allowed=("a checkpoint folder with policy.json and weights.safetensors", "ws://..."),
-            next_step=_SERVE,
-        )
+    if place.suffix.lower() in PICKLES:
+        refuse(place)
     if not place.exists():
         raise PolicyError(f"There is no policy at '{place}'", next_step="Check the path")
     if place.is_file():
@@ -57,10 +68,40 @@ def open_policy(path: str) -> Opened:
         place = place.parent
     if not (place / "policy.json").is_file():
         raise PolicyError(_foreign(place), next_step=_SERVE)
-    from policies.checkpoint import digest, load
+    from policies.checkpoint import digest, load, read_card
 
-    policy: Policy = load(place)
-    return Opened(policy, getattr(policy, "name", place.name), digest(place))
+    # A training may put a better one there between two looks; what is told must be of one.
+    for _ in range(_TRIES):
+        mark = digest(place)
+        policy: Policy = load(place)
+        card = read_card(place)
+        if digest(place) == mark:
+            break
+    else:
+        raise PolicyError(
+            f"'{place}' changed each time it was read",
+            next_step="Load it again when nothing writes there, or copy the folder first",
+        )
+    judged = card.metrics.get("hold_out") or {}
+    loss = judged.get("loss") if isinstance(judged, dict) else None
+    return Opened(
+        policy,
+        getattr(policy, "name", place.name),
+        mark,
+        card.step,
+        card.steps,
+        float(loss) if isinstance(loss, int | float) else math.nan,
+        card.created,
+    )
+
+
+def refuse(place: Path) -> None:
+    """Raises PolicyError: a file of this kind may run code."""
+    raise PolicyError(
+        f"'{place.name}' is not loaded: a {place.suffix} file may run code while it is opened",
+        allowed=("a checkpoint folder with policy.json and weights.safetensors", "ws://..."),
+        next_step=_SERVE,
+    )
 
 
 def _foreign(folder: Path) -> str:
@@ -70,7 +111,7 @@ def _foreign(folder: Path) -> str:
             f"'{folder.name}' is a LeRobot checkpoint: its configuration names classes, which are "
             "imported and called while it is loaded"
         )
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PICKLES)
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
     if pickles:
         return f"'{folder.name}' holds {pickles[0]}, which may run code while it is opened"
     return f"'{folder.name}' has no policy.json"

@@ -209,6 +209,13 @@ def test_lost_trust_holds_until_the_clutch_is_pressed_afresh(how):
     assert same(hands.move(Pose.identity(), device=device).target, held)
 
 
+def test_a_device_that_may_not_drive_says_why_and_one_that_nobody_holds_says_that() -> None:
+    hands = Hands(Pose.identity())
+    barred = hands.move(Pose.identity(), deadman=False, barred="in doubt: push once more")
+    assert barred.target is None and barred.hold == "in doubt: push once more"
+    assert hands.move(Pose.identity(), deadman=False).hold.startswith("nobody holds")
+
+
 @pytest.mark.parametrize("how", ["stale", "barred"])
 def test_a_clutch_that_was_not_held_needs_no_release(how):
     hands = Hands(Pose.identity())

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.runtime.hands import as_drive, leader_input
 from app.runtime.headset_pilot import Pilot
 from app.runtime.statuses import Event
 from devices.errors import ConfigError
@@ -63,6 +64,11 @@ class Cockpit:
         self.run(0.9, move)
         self.run(0.6)
 
+    def said(self) -> str:
+        """Why the station hears that nobody may drive."""
+        assert self.last is not None
+        return leader_input(as_drive(self.last)).barred  # type: ignore[union-attr]
+
     def grip(self) -> bool:
         """Whether a fresh squeeze of the left grip takes hold."""
         room = self.room
@@ -100,6 +106,23 @@ def test_nobody_drives_while_the_set_up_runs(cockpit: Cockpit) -> None:
     assert not cockpit.grip()
     cockpit.pilot.move("cancel", cockpit.room.now_ns)
     assert cockpit.grip(), "the old one still holds"
+
+
+def test_why_nobody_may_drive_is_told_with_the_way_out(cockpit: Cockpit) -> None:
+    cockpit.pilot.confirm(ADDRESS)
+    cockpit.run(0.1)
+    assert cockpit.said() == "the headset has not been set up: set it up"
+    cockpit.set_up()
+    cockpit.run(0.1)
+    assert cockpit.said() == ""
+    cockpit.pilot.move("begin", cockpit.room.now_ns)
+    cockpit.run(0.1)
+    assert "set-up of the headset runs: end or cancel it" in cockpit.said()
+    cockpit.pilot.move("cancel", cockpit.room.now_ns)
+    cockpit.room.time_s = 3.0  # the app was started again
+    cockpit.run(0.1)
+    assert "the app was started again" in cockpit.said() and "push once more" in cockpit.said()
+    assert ".:" not in cockpit.said()
 
 
 def test_a_set_up_is_found_again_by_the_next_process(cockpit: Cockpit, tmp_path: Path) -> None:

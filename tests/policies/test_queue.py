@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from app.session.training import TrainingDesk
+from app.train import work_through
 from datasets.dataset import Dataset
 from devices.errors import ConfigError, PolicyError
 from policies import checkpoint
 from policies.trainer import Trainer
 from policies.training_queue import TrainingQueue
-from policies.training_run import Plan, RunFolder, Status
+from policies.training_run import Phase, Plan, RunFolder, Status
 from tests.policies.takes import reaching
 from tests.policies.test_trainer import plan_for, same, weights
 
@@ -51,6 +52,81 @@ def test_trainings_are_run_in_order_and_a_bad_one_does_not_stop_the_rest(
     assert queue.work(in_here) == ()
     queue.again("0002-bad")
     assert [f.path.name for f in queue.work(in_here)] == ["0002-bad"]
+
+
+@pytest.mark.parametrize(("phase", "ask"), [("stopped", "resume"), ("failed", "again")])
+def test_first_come_first_served_also_for_what_somebody_lets_go_on_meanwhile(
+    tmp_path: Path, plan: Plan, phase: Phase, ask: str
+) -> None:
+    """A runner that saw a training stop or fail takes it up again before those behind it, as soon
+    as somebody asks."""
+    desk = TrainingDesk(tmp_path / "runs")
+    desk.start = lambda: None  # type: ignore[method-assign]  # a runner lives: below
+    queue = desk.queue
+    first, second, third = (queue.add(plan) for _ in range(3))
+    tries: list[str] = []
+
+    def train(folder: RunFolder) -> Status:
+        tries.append(folder.path.name)
+        again = tries.count(folder.path.name) > 1
+        if folder.path == second.path:
+            getattr(desk, ask)(first.path.name)
+        status = Status(phase=phase if folder.path == first.path and not again else "done")
+        with folder.locked():
+            folder.write_status(status)
+        return status
+
+    queue.work(train)
+    assert tries == [first.path.name, second.path.name, first.path.name, third.path.name]
+
+
+def test_a_training_that_stays_ready_is_not_tried_again_unasked(tmp_path: Path, plan: Plan) -> None:
+    alone = TrainingQueue(tmp_path / "alone")
+    alone.add(plan)
+    tried: list[RunFolder] = []
+
+    def train(folder: RunFolder) -> Status:
+        tried.append(folder)
+        return folder.status()
+
+    alone.work(train)
+    assert len(tried) == 1
+
+
+def test_a_training_whose_process_dies_at_its_start_has_failed_and_waits_for_nobody(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    first = queue.add(plan)
+    # A process that dies before it could write anything: out of memory, say.
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert work_through(queue.root) == 1
+    status = first.status()
+    assert status.phase == "failed" and "ended with 1 before it began" in status.error
+
+
+def test_a_status_that_cannot_be_read_stops_only_its_own(tmp_path: Path, plan: Plan) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    first, second = queue.add(plan), queue.add(plan)
+    (first.path / "status.json").write_text('{"phase":')
+    assert [folder.path.name for folder in queue.work(in_here)] == [second.path.name]
+    with pytest.raises(PolicyError, match=r"status\.json cannot be read.*Delete status\.json"):
+        first.status()
+
+
+def test_many_add_at_once_and_every_number_is_given_once(tmp_path: Path, plan: Plan) -> None:
+    queue = TrainingQueue(tmp_path / "runs")
+    names = ("bc", "other")
+    threads = [
+        threading.Thread(target=lambda name=name: [queue.add(plan, name) for _ in range(10)])
+        for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    numbers = [folder.path.name.split("-")[0] for folder in queue.runs()]
+    assert numbers == [f"{number:04}" for number in range(1, 21)]
 
 
 def test_one_runner_a_queue(tmp_path: Path, plan: Plan) -> None:

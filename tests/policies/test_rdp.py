@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.errors import PolicyError
+from policies.blocks.fast_path import FastPath
 from policies.contract import ActionChunk, ActionSpace, Window
-from policies.rdp import FastPath, RDPPolicy
+from policies.rdp import RDPPolicy
 from tests.policies.cases import SMALL, PolicyCases
 from tests.policies.toys import (
     GAP,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from datasets.dataset import Dataset
 from devices.errors import ConfigError, StorageError
 from policies import checkpoint
 from policies.presets import needs_of, presets, sides_of, space_of
-from policies.training_run import RunFolder
+from policies.trainer import Trainer
+from policies.training_run import RunFolder, Status
 from tests.policies.takes import reaching
 
 
@@ -81,6 +85,27 @@ def test_the_command_trains_and_goes_on(
     assert "holds another training: seed differs" in capsys.readouterr().err
 
 
+def test_a_training_steps_back_and_its_caller_does_not(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before, seen = niceness(), []
+    run = Trainer.run
+
+    def look(trainer: Trainer) -> Status:
+        seen.append(niceness())
+        return run(trainer)
+
+    monkeypatch.setattr(Trainer, "run", look)
+    command = ["train", "--dataset", str(dataset.root), "--policy", "bc", "--set", "width=16"]
+    assert main([*command, "--steps", "2", "--hold-out", "0", "--out", str(tmp_path / "x")]) == 0
+    assert seen == [min(19, before + 10)] and niceness() == before
+    assert main([*command, "--device", "tpu", "--out", str(tmp_path / "y")]) == 1
+    assert niceness() == before
+
+
 def test_the_command_fills_a_queue(dataset: Dataset, tmp_path: Path) -> None:
     weights = tmp_path / "weights.json"
     weights.write_text(json.dumps({dataset.uids()[0]: 0.5}))
@@ -105,3 +130,39 @@ def test_times_are_told_in_words() -> None:
 def test_a_space_that_cannot_be_is_named() -> None:
     with pytest.raises(ConfigError, match="1000 Hz"):
         space_of(("right",), rate_hz=1000)
+
+
+def test_bad_input_is_named_with_the_way_out(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    train = ["train", "--dataset", str(dataset.root), "--policy", "bc", "--steps", "2"]
+    train += ["--set", "width=16", "--hold-out", "0", "--out", str(out)]
+    assert main(train) == 0
+    best = out / "best"
+
+    def broken(name: str, content: bytes | None) -> Path:
+        place = tmp_path / f"broken-{name}"
+        shutil.copytree(best, place)
+        (place / name).unlink()
+        if content is not None:
+            (place / name).write_bytes(content)
+        return place
+
+    pickle = tmp_path / "policy.pkl"
+    pickle.write_bytes(b"x")
+    (out / "plan.json").write_text("{")
+    evaluate = ["evaluate", "--scene", "wipe", "-n", "1", "--out", str(tmp_path / "t"), "--policy"]
+    for command, said, way in (
+        ([*evaluate, str(broken("policy.json", b"{"))], "not valid JSON", "Copy the folder again"),
+        ([*evaluate, str(broken("weights.safetensors", None))], "has no weights", "Copy the"),
+        ([*evaluate, str(pickle)], "may run code", "Serve it from its own"),
+        ([*evaluate, str(tmp_path / "x")], "No policy at", "Check the path"),
+        (train, "plan.json cannot be read", "in another folder"),
+        ([*train, "--weights", str(tmp_path / "no.json")], "cannot be read", "must be a JSON file"),
+        (["train", "--queue", str(tmp_path / "none")], "no queue at", "Check the path"),
+    ):
+        assert main(command) in (1, 2), command
+        told = capsys.readouterr().err
+        assert said in told and way in told, told
+    assert not (tmp_path / "none").exists()

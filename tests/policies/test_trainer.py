@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,9 +20,10 @@ import torch
 from datasets.dataset import Dataset
 from devices.errors import ConfigError, PolicyError, StorageError
 from policies import checkpoint
+from policies import trainer as trainer_module
 from policies.bc import BehaviourCloning
 from policies.schedule import schedule, stage_lengths
-from policies.trainer import Trainer
+from policies.trainer import Trainer, _Work
 from policies.training_run import Plan, RunFolder, Status
 from policies.training_state import load_state
 from tests.policies.takes import NEEDS, SPACE, reaching, record
@@ -112,6 +114,42 @@ def test_whoever_stops_it_it_comes_out_the_same(dataset: Dataset, tmp_path: Path
     parts, _ = folder.metrics()
     of = [(line["step"], line["loss"]) for line in whole if line["kind"] == "hold-out"]
     assert of == [(line["step"], line["loss"]) for line in parts if line["kind"] == "hold-out"]
+
+
+class _SlowDisk:
+    """A clock on which an update takes 10 ms, and whatever else is done two seconds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(trainer_module.time, "monotonic", lambda: self.now)
+        for owner, name, seconds in (
+            (_Work, "_update", 0.01),
+            (_Work, "_save", 2.0),
+            (_Work, "_judge", 2.0),
+            (_Work, "_begin", 2.0),
+        ):
+            monkeypatch.setattr(owner, name, self._taking(getattr(owner, name), seconds))
+
+    def _taking(self, do: Any, seconds: float) -> Any:
+        def done(*args: Any) -> Any:
+            answer = do(*args)
+            self.now += seconds
+            return answer
+
+        return done
+
+
+def test_updates_a_second_are_those_of_updating_whatever_else_takes_long(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _SlowDisk(monkeypatch)
+    folder = RunFolder(tmp_path / "run")
+    folder.create(plan_for(dataset, steps=60, save_every_s=0.0))
+    run_until(folder, 27)
+    assert Trainer(folder).run().phase == "done"
+    lines = [line for line in folder.metrics()[0] if line["kind"] == "train"]
+    assert [line["step"] for line in lines] == [10, 20, 30, 40, 50, 60]
+    assert [line["steps_per_s"] for line in lines] == pytest.approx([100.0] * 6)
 
 
 _CHILD = """

@@ -4,8 +4,12 @@ watched while checkpoints appear in it."""
 from __future__ import annotations
 
 import json
+import math
+import shutil
 import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +29,7 @@ from tests.serving.scripted import NEED
 SPACE = ActionSpace(sides=("right",), rate_hz=24.0, horizon=24)
 
 
-def saved(place: Path, seed: int = 0) -> None:
+def saved(place: Path, seed: int = 0, **about: Any) -> None:
     """A policy that learnt nothing: its actions lie in the middle of its workspace."""
     low = torch.tensor([0.25, -0.25, 0.3, 0.02])
     rows = low + 0.1 * torch.rand(200, SPACE.horizon, 4)
@@ -39,7 +43,7 @@ def saved(place: Path, seed: int = 0) -> None:
     config = BehaviourCloning.configure([NEED], SPACE, width=32, layers=1)
     modes = BehaviourCloning.modes(config)
     policy = BehaviourCloning(config, Normaliser.fit([batch], modes))
-    checkpoint.save(place, policy)
+    checkpoint.save(place, policy, **about)
 
 
 def test_it_opens_and_its_damage_is_named(tmp_path: Path) -> None:
@@ -51,6 +55,42 @@ def test_it_opens_and_its_damage_is_named(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(PolicyError, match="cut short"):
         open_policy(str(tmp_path / "best"))
+
+
+def test_how_it_was_made_is_told(tmp_path: Path) -> None:
+    metrics = {"hold_out": {"loss": 0.0213, "action": 0.01}, "train_loss": 0.02}
+    saved(tmp_path / "best", step=1500, steps=2000, metrics=metrics)
+    opened = open_policy(str(tmp_path / "best"))
+    assert (opened.step, opened.steps, opened.hold_out) == (1500, 2000, 0.0213)
+    assert datetime.fromisoformat(opened.created).tzinfo is not None
+    saved(tmp_path / "last", metrics={"hold_out": None})
+    assert math.isnan(open_policy(str(tmp_path / "last")).hold_out)
+
+
+def test_a_checkpoint_that_changes_while_it_is_read_is_one_or_the_other_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "best"
+    for number in (1, 2):
+        saved(tmp_path / f"kept{number}", number, step=number)
+    marks = {checkpoint.digest(tmp_path / f"kept{number}"): number for number in (1, 2)}
+    load = checkpoint.load
+    swaps = [1]
+
+    def swapped(path: Path) -> Any:
+        policy = load(path)
+        if swaps:
+            shutil.rmtree(place)
+            shutil.copytree(tmp_path / f"kept{swaps.pop(0) + 1}", place)
+        return policy
+
+    monkeypatch.setattr(checkpoint, "load", swapped)
+    shutil.copytree(tmp_path / "kept1", place)
+    opened = open_policy(str(place))
+    assert opened.step == marks[opened.digest] == 2
+    swaps[:] = [0, 1, 0, 1, 0, 1]
+    with pytest.raises(PolicyError, match="changed each time"):
+        open_policy(str(place))
 
 
 def test_the_newest_best_is_found(tmp_path: Path) -> None:

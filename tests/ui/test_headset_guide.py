@@ -120,6 +120,18 @@ def test_a_hold_is_told_with_the_way_out_of_it() -> None:
     assert kept[2] == "armed" and "afresh" in kept[1], "a held grip alone does not take hold"
 
 
+def test_an_open_grip_that_may_not_drive_says_why_and_the_way_out() -> None:
+    calibrating = "the app's calibration mode: press X and A together to leave it"
+    for grip in (False, True):
+        word, why, tone = arm_state(
+            ArmStatus("left", False, calibrating), driving=True, grip=grip, why="Something older."
+        )
+        assert (word, tone) == ("Holds", "armed")
+        assert why == "The app's calibration mode: press X and A together to leave it."
+    _, why, tone = arm_state(ArmStatus("left", False, "clutch released"), driving=True)
+    assert "Squeeze the grip" in why and tone is None
+
+
 def test_a_second_headset_is_named() -> None:
     status = posting(posters=(poster(confirmed=True), poster("198.51.100.32")))
     assert [p.address for p in refused_posters(status)] == ["198.51.100.32"]

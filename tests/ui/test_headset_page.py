@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
@@ -312,6 +312,27 @@ def test_nothing_is_cut_off(desk: Desk, size: tuple[int, int]) -> None:
     assert view is not None and inner.minimumSizeHint().width() <= view.width()
     assert desk.page.minimumSizeHint().width() <= desk.page.width()
     assert desk.page.minimumSizeHint().height() <= desk.page.height()
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+@pytest.mark.parametrize("step", ["", "squeeze_left", "push_forward", "align"])
+def test_what_the_set_up_needs_is_seen_without_scrolling(
+    desk: Desk, size: tuple[int, int], step: str
+) -> None:
+    counters = {"posts": 7210, "malformed": 3, "refused": 12, "reordered": 1, "jumps": 2}
+    desk.confirmed(counters=counters, calibration=fake.calibration(doubt="The app began anew."))
+    desk.headset(set_up=SetUpState(step, fake.ASKED.get(step, ""), 0.4, "It was too short."))
+    desk.window.resize(*size)
+    for _ in range(3):
+        QApplication.processEvents()
+        desk.window.refresh()
+    view = desk.page._side.viewport()
+    assert view is not None
+    for card in (desk.page.calibration, desk.page.counters, desk.page.streams):
+        top = card.mapTo(view, QPoint(0, 0)).y()
+        assert top >= 0 and top + card.height() <= view.height(), type(card).__name__
+    refused = desk.page.foot.refused
+    assert refused.isVisible() and refused.height() >= refused.heightForWidth(refused.width())
 
 
 def test_streams_and_counters_are_told(desk: Desk) -> None:

@@ -146,6 +146,29 @@ def test_enter_leads_from_a_plan_to_a_verdict_on_the_disk(lab: Lab) -> None:
     assert bar.primary.text() == "Reset" and len(lab.place.rollouts.waiting) == 9
 
 
+def test_two_checkpoints_of_one_training_can_be_told_apart(lab: Lab) -> None:
+    place = "/home/me/runs/0001-rdp"
+    lab.session.set_policy(
+        "policy_a",
+        path=f"{place}/best",
+        step=1500,
+        steps=2000,
+        hold_out=0.0213,
+        created="2026-11-24T09:30:00+00:00",
+    )
+    lab.session.set_policy("policy_b", path=f"{place}/last", step=2000, steps=2000)
+    lab.pass_s(0.1)
+    best, last = lab.place.run.cards.values()
+    assert best.path.text().endswith("0001-rdp/best") and last.path.text().endswith("0001-rdp/last")
+    said = best.made.text()
+    assert "1\u202f500 of 2\u202f000 updates" in said and "loss 0.0213" in said
+    assert "2026-11-24" in said
+    assert last.made.text() == "2\u202f000 updates" and last.made.isVisible()
+    lab.session.set_policy("policy_a", step=0, hold_out=float("nan"), created="")
+    lab.pass_s(0.1)
+    assert not best.made.isVisible()
+
+
 def test_s_ends_a_running_rollout_as_a_success(lab: Lab) -> None:
     lab.run()
     lab.pass_s(1.0)

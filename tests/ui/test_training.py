@@ -141,23 +141,27 @@ def test_the_sheet_counts_windows_and_weighs_takes(tab: TrainTab) -> None:
     tab.perform(Intent("train_new"))
     sheet = tab.sheet
     until(tab, lambda: sheet.done.isEnabled())
-    assert len(sheet.table.takes.rows) == 6  # the failure is not among them
+    assert len(sheet.choice.table.takes.rows) == 6  # the failure is not among them
     assert sheet._counted is not None
     before = sheet._counted.windows + sheet._counted.held_windows
     assert before > 0
-    sheet.table.setFocus()
-    QTest.keyClick(sheet.table, Qt.Key.Key_Space)
+    sheet.choice.table.setFocus()
+    QTest.keyClick(sheet.choice.table, Qt.Key.Key_Space)
     until(tab, lambda: sheet.done.isEnabled())
     assert sheet._counted.windows + sheet._counted.held_windows < before
-    first = sheet.table.takes.rows[0].uid
-    QTest.keyClick(sheet.table, "3")
+    first = sheet.choice.table.takes.rows[0].uid
+    QTest.keyClick(sheet.choice.table, "3")
+    sheet.form.judge_every.setValue(40)
     draft = sheet.draft()
-    assert draft is not None and draft.weights == {first: 3.0}
-    sheet.verdict.setCurrentIndex(2)
-    assert len(sheet.table.takes.rows) == 7
-    sheet.dataset.setText("/nowhere at all")
-    sheet._other_dataset()
-    until(tab, lambda: "does not exist" in sheet.report.text())
+    assert draft is not None and draft.weights == {first: 3.0} and draft.judge_every == 40
+    assert "--set plan.judge_every=40" in sheet.command.text()
+    until(tab, lambda: sheet.done.isEnabled())
+    assert sheet._counted.plan.judge_every == 40
+    sheet.choice.verdict.setCurrentIndex(2)
+    assert len(sheet.choice.table.takes.rows) == 7
+    sheet.choice.dataset.setText("/nowhere at all")
+    sheet.choice._typed()
+    until(tab, lambda: "does not exist" in sheet.choice.report.text())
     assert not sheet.done.isEnabled()
 
 
@@ -166,7 +170,7 @@ def test_a_training_started_here_survives_the_death_of_its_process(tab: TrainTab
     tab.perform(Intent("train_new"))
     sheet = tab.sheet
     until(tab, lambda: sheet.done.isEnabled())
-    sheet.steps.setValue(12000)
+    sheet.form.steps.setValue(12000)
     until(tab, lambda: sheet.done.isEnabled())
     sheet._finish()
     assert not sheet.isVisible()

@@ -34,13 +34,27 @@ def arm_state(
     if arm.clutched:
         reason = f"{arm.hold[:1].upper()}{arm.hold[1:]}"
         return "Holds", f"{reason}. Let go of the grip and squeeze it again.", "armed"
+    if arm.hold not in _AT_REST:
+        # Nobody may drive now: a squeeze would not help, and what it says ends with the way out.
+        hold = _of_grip(arm.hold)
+        return "Holds", f"{hold[:1].upper()}{hold[1:]}.", "armed"
     if why:
         out = "Let go of the grip, then squeeze it afresh." if grip else "Hold it into view."
         return "Holds", f"{why} {out}", "armed"
     if grip:
         return "Holds", "Let go of the grip, then squeeze it afresh.", "armed"
     words, _ = words_of(arm)
+    words = _of_grip(words)
     return "Holds", f"{words[:1].upper()}{words[1:]}. Squeeze the grip to drive.", None
+
+
+def _of_grip(hold: str) -> str:
+    """What the mapping says of a clutch: on a controller that is the grip."""
+    return hold.replace("clutch", "grip")
+
+
+_AT_REST = ("", "clutch released", "parked")
+"""What the station says of an arm that a squeeze would move."""
 
 
 class ArmCard(Card):

@@ -161,12 +161,14 @@ class HeadsetPage(QWidget):
         self.panels = PanelsCard()
         self.streams = StreamsCard()
         self.counters = CountersCard()
+        # What is looked at while the headset is set up stands first: in a low window the last
+        # ones are below the fold.
         cards: tuple[TitledCard, ...] = (
             self.calibration,
+            self.counters,
+            self.streams,
             self.motion,
             self.panels,
-            self.streams,
-            self.counters,
         )
         for card in cards:
             card.intended.connect(self.intend)

@@ -79,9 +79,16 @@ class StepFoot(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SIZES.hair)
+        # A line of its own: between the buttons there is not always room for it.
+        self.refused = Text("", "strong", tone="armed", wrap=True)
+        self.refused.hide()
+        column.addWidget(self.refused)
+        row = QHBoxLayout()
         row.setSpacing(SIZES.unit)
+        column.addLayout(row)
         self._others: list[tuple[Button, Keycap]] = []
         for _ in range(3):
             button, cap = Button(""), Keycap("")
@@ -90,8 +97,7 @@ class StepFoot(QWidget):
             row.addWidget(button)
             row.addWidget(cap)
             self._others.append((button, cap))
-        self.refused = Text("", "strong", tone="armed", wrap=True)
-        row.addWidget(self.refused, 1)
+        row.addStretch(1)
         self.primary = Button("", kind="primary", large=True)
         self.primary.setAccessibleName("Next step")
         self.primary.setMinimumWidth(260)
@@ -135,6 +141,7 @@ class StepFoot(QWidget):
             count = "1 post" if malformed == 1 else f"{malformed} posts"
             text = f"{text} {count} could not be read and changed nothing.".strip()
         self.refused.setText(text)
+        self.refused.setVisible(bool(text))
 
     def _dress(self, button: Button, offer: Offer) -> None:
         if button.text() != offer.title:

@@ -15,6 +15,7 @@ from app.ui.test.words import (
     LETTERS,
     PHASES,
     check_words,
+    made_words,
     number,
     short_place,
     sorted_checks,
@@ -68,6 +69,9 @@ class PolicyCard(Card):
         second.addWidget(self.path, 1)
         second.addWidget(self.more)
         self.body.addLayout(second)
+        self.made = ElidedText("", "caption")
+        self.made.setAccessibleName("How it was made")
+        self.body.addWidget(self.made)
         self.body.addWidget(self.text)
         self._numbers = self._readings()
         self.body.addWidget(self._numbers)
@@ -154,6 +158,10 @@ class PolicyCard(Card):
         self.path.setText(short_place(path))
         self.path.setToolTip(path)
         self.path.setVisible(there)
+        made = made_words(status) if status is not None and there else ""
+        self.made.setText(made)
+        self.made.setToolTip(f"{made}\nUpdates, loss on the hold-out, when it was made")
+        self.made.setVisible(bool(made))
         self._show_text(status, phase)
         known = phase in ("ready", "driving", "holding", "warming")
         # In a low window the numbers of the policy that does not drive make room for the plots.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.runtime.requests import SLOTS
 from app.runtime.statuses import NeedCheck, PolicyStatus, StationStatus
@@ -85,6 +86,24 @@ def who_drives(
         note = mine.text if mine.text.startswith("Holds:") else "Space lets it go on"
         return Who(f"{letter} holds", note, "paused", "pause-circle", "held", mine.slot)
     return Who(f"Policy {letter}", mine.name, "kept", "robot", "driving", mine.slot)
+
+
+def made_words(status: PolicyStatus) -> str:
+    """How far a checkpoint's training was, how good it is, and when it was made: what tells two of
+    one training apart. "" where nobody can tell."""
+    parts = []
+    if status.step:
+        of = f" of {status.steps:,}" if status.steps > status.step else ""
+        parts.append(f"{status.step:,}{of} updates".replace(",", "\u202f"))
+    if math.isfinite(status.hold_out):
+        parts.append(f"loss {status.hold_out:.3g}")
+    try:
+        made = datetime.fromisoformat(status.created).astimezone()
+    except ValueError:
+        return " · ".join(parts)
+    today = made.date() == datetime.now().astimezone().date()
+    parts.append(f"{made:%H:%M:%S}" if today else f"{made:%Y-%m-%d}")
+    return " · ".join(parts)
 
 
 def number(value: float, unit: str = "ms") -> str:
