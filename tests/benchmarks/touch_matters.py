@@ -38,8 +38,8 @@ DEMONSTRATIONS = (
     ("", 1, 20, True),
     ("after-contact", 51, 10, True),
 )
-"""Perturbation, first seed, takes, whether the hand is pushed now and then (where the operator comes
-back by itself). Rollouts start from other seeds (`FIRST_SEED` on)."""
+"""Perturbation, first seed, takes, whether the hand is pushed now and then (where the operator
+comes back by itself). Rollouts start from other seeds (`FIRST_SEED` on)."""
 
 
 @dataclass(frozen=True, slots=True)
