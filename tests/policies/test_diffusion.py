@@ -54,7 +54,8 @@ def test_sizes_are_checked() -> None:
 
 
 def test_without_tilt_how_the_tool_is_turned_changes_nothing() -> None:
-    policy, batch = build(DiffusionPolicy, (POSE, GAP), SPACE, tilt=False, **SMALL)
+    policy, _ = build(DiffusionPolicy, NEEDS, SPACE, tilt=False, **SMALL)
+    batch = random_batch(NEEDS, SPACE)
     turned = {**batch, "pose": batch["pose"].clone()}
     turned["pose"][..., 3:] = torch.tensor([0.0, 0.0, 1.0, 0.0])
     one, other = (policy.prepare(policy.config, b) for b in (batch, turned))
