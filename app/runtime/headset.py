@@ -8,12 +8,14 @@ dies, the station has no news from the headset and holds.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import math
 import os
 import socket
 import sys
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -22,14 +24,17 @@ import numpy as np
 import platformdirs
 
 from app.runtime import priority, station_file
+from app.runtime.bell import Bell
 from app.runtime.child import Child, run_child
 from app.runtime.hands import as_drive
+from app.runtime.headset_numbers import Numbers
 from app.runtime.headset_panels import Panels
 from app.runtime.headset_pilot import Pilot
 from app.runtime.headset_posters import Posters
 from app.runtime.headset_show import RobotPads, Show
 from app.runtime.outlet import Outlet
 from app.runtime.priority import go_first
+from app.runtime.real_time import RealTime
 from app.runtime.requests import (
     HeadsetCapture,
     HeadsetConfirm,
@@ -44,7 +49,7 @@ from app.runtime.requests import (
     Shutdown,
 )
 from app.runtime.rings import RingSet
-from app.runtime.statuses import Event, HeadsetStatus, StationStatus, StreamOut
+from app.runtime.statuses import Event, HeadsetStatus, StationStatus
 from devices import plugins
 from devices.clock import NS_PER_S, Clock, SystemClock
 from devices.errors import ConfigError, DeviceError, StorageError, TeledeckError
@@ -59,9 +64,7 @@ from devices.tactar.wire import POST_PORT, Controller, Ports, Post
 
 STATUS_NS: Final = NS_PER_S // 15
 POST_HZ: Final = 60.0
-_STEP_S: Final = 0.002  # while a headset is shown something
 _IDLE_S: Final = 0.02
-_DELAYS: Final = 1024
 WARNING: Final = (
     "The TactAR protocol has no protection: whoever is in this network can read what is sent and "
     "pose as a headset. Open it in a network that you trust."
@@ -90,6 +93,7 @@ class Headset:
         self._station = child.bus.input_push("station")
         self._others = child.bus.subscriber("station")
         self._rings = RingSet(child.run, clock)
+        self._bell = Bell(child.run, "headset")
         self._robot = robot
         self._pilot = Pilot(config.name, CalibrationStore(Path(folder)), self._publisher.send)
         self._posters = Posters()
@@ -103,14 +107,20 @@ class Headset:
         self._port = POST_PORT
         self._fault = ""
         self._station_status: StationStatus | None = None
-        self._delays: deque[float] = deque(maxlen=_DELAYS)
+        self._numbers = Numbers()
         self._silent = False
         self._counts: Counter[str] = Counter()
         self._next_status_ns = 0
 
     # -------------------------------------------------------------------------------- life time
-    async def run(self) -> None:
-        """Serve until the child shall stop."""
+    async def run(self, turned: Callable[[], None] = lambda: None) -> None:
+        """Serve until the child shall stop.
+
+        Args:
+            turned: Called after each turn.
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._bell.fd, self._rung)
         try:
             while not self._child.stopping.is_set():
                 self._server.poll(self._answer)
@@ -122,8 +132,11 @@ class Headset:
                     self._watch_silence(now_ns)
                     self._publisher.send(self.status(now_ns))
                     gc.collect(0)
-                await asyncio.sleep(_STEP_S if self._sender is not None else _IDLE_S)
+                turned()
+                await asyncio.sleep(self._rest_s())
         finally:
+            loop.remove_reader(self._bell.fd)
+            self._bell.close()
             if self._opening is not None:
                 await asyncio.gather(self._opening, return_exceptions=True)
             await self._close_port()
@@ -136,6 +149,23 @@ class Headset:
                 if self._show is not None:
                     self._show.band = heard.force_band
         self._rings.refresh()
+
+    def _rest_s(self) -> float:
+        """Until something is due [s]. Posts and the bell of touch are served in between."""
+        if self._sender is None or self._show is None:
+            return _IDLE_S
+        return min(max(0.0, (self._show.due_ns - self._clock.now_ns()) / NS_PER_S), _IDLE_S)
+
+    def _rung(self) -> None:
+        """Touch has written: send it at once, but one pad at a time, so that no post waits long."""
+        self._bell.hush()
+        if self._sender is None or self._show is None:
+            return
+        try:
+            if self._show.pad(self._sender):
+                asyncio.get_running_loop().call_soon(self._rung)
+        except TeledeckError as error:
+            self._tell_fault(str(error))
 
     def _show_step(self) -> None:
         if self._sender is None or self._show is None:
@@ -247,7 +277,7 @@ class Headset:
         said = self._pilot.confirm(address)
         if before:
             self._listener.close_connections_of(before)
-        self._delays.clear()
+        self._numbers = Numbers()
         self._silent = False
         if address:
             self._sender = Sender(address, self._clock, ports=self._ports)
@@ -334,7 +364,7 @@ class Headset:
         pilot, listener = self._pilot, self._listener
         self._collect_delays()
         text, fault = self._sentence(now_ns)
-        touch = [] if self._show is None else list(self._show.delays_ms)
+        self._numbers.count(self._sender, () if self._show is None else self._show.delays_ms)
         return HeadsetStatus(
             t_ns=now_ns,
             listening=listener is not None,
@@ -345,11 +375,11 @@ class Headset:
             set_up=pilot.set_up_state(),
             panels=self._panels.name,
             panel_presets=tuple(PRESETS),
-            streams=self._streams(),
+            streams=self._numbers.streams,
             counters=self._counters(),
-            delay_p50_ms=_percentile(self._delays, 50),
-            delay_p99_ms=_percentile(self._delays, 99),
-            touch_delay_p99_ms=_percentile(touch, 99),
+            delay_p50_ms=self._numbers.input_p50_ms,
+            delay_p99_ms=self._numbers.input_p99_ms,
+            touch_delay_p99_ms=self._numbers.touch_p99_ms,
             battery=math.nan,
             capturing="" if self._capture is None else str(self._capture.path),
             text=text,
@@ -387,15 +417,7 @@ class Headset:
         drained = ring.drain()
         station = self._station_status
         if station is not None and station.leader == "headset" and len(drained.data):
-            self._delays.extend(np.asarray(drained.data).reshape(-1).tolist())
-
-    def _streams(self) -> tuple[StreamOut, ...]:
-        if self._sender is None:
-            return ()
-        return tuple(
-            StreamOut(one.name, one.port, one.rate_hz, one.jitter_p99_ms, one.sent, one.failed)
-            for one in self._sender.statistics()
-        )
+            self._numbers.delays_ms.extend(np.asarray(drained.data).reshape(-1).tolist())
 
     def _counters(self) -> dict[str, int]:
         counts: dict[str, int] = {**self._pilot.hands.counters, **self._counts}
@@ -458,10 +480,6 @@ def _refuse_taken(port: int) -> None:
             ) from error
 
 
-def _percentile(values: deque[float] | list[float], percent: float) -> float:
-    return float(np.percentile(list(values), percent)) if values else math.nan
-
-
 def work(child: Child) -> None:
     """Serve the headset until the child shall stop."""
     go_first(priority.HEADSET)
@@ -472,7 +490,8 @@ def work(child: Child) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    asyncio.run(headset.run())
+    with contextlib.closing(RealTime(priority.HEADSET_RANK)) as real_time:
+        asyncio.run(headset.run(real_time.keep))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """From the rings of the run to what the headset draws: tools, forces, deformation fields.
 
-Whoever calls `step` every other millisecond gets each tactile sample out at once and the rest at
-120 Hz. What grew old is hidden, not frozen: the app keeps the last arrow that it was sent.
+Whoever calls `pad` when touch rings gets each tactile sample out at once, and with `step` the rest
+at 120 Hz. What grew old is hidden, not frozen: the app keeps the last arrow that it was sent.
 """
 
 from __future__ import annotations
@@ -101,6 +101,20 @@ class Show:
             self._tools(sender, calibration, now_ns)
 
     # ------------------------------------------------------------------------------------ pads
+    def pad(self, sender: Sender) -> bool:
+        """Send the field of one pad that has a new one. Whether there was any."""
+        for pad in self._rest:
+            ring = self._rings.get(f"{pad}_pad/deformation")
+            if ring is not None and ring.head and ring.head != self._heads.get(pad):
+                self._pad(pad, sender, self._clock.now_ns())
+                return self._heads.get(pad) == ring.head
+        return False
+
+    @property
+    def due_ns(self) -> int:
+        """When `step` has to be called next [ns, monotonic]."""
+        return self._due_ns
+
     def _pad(self, pad: str, sender: Sender, now_ns: int) -> None:
         ring = self._rings.get(f"{pad}_pad/deformation")
         head = -1 if ring is None else ring.head

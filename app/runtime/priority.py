@@ -3,8 +3,8 @@
 The order, by niceness where the program runs as root; without privileges those before 0 are equal:
 
     -10  station (before all, in real time, where there are two cores or more)
-     -7  headset
-     -6  touch
+     -6  touch (in real time behind the station, as long as it rests)
+     -7  headset (in real time behind touch, as long as it rests)
      -5  recorder, event loop of the window
      -4  fast path of a policy: whatever it does, what is before it goes on; threads that read for
          the window: one that holds Python's lock while it waits for a core keeps the window
@@ -60,9 +60,14 @@ BEHIND_WINDOW = 0
 CAMERAS = 3
 RASTERISER = 6  # much more, and on a busy machine a picture takes seconds
 
+STATION_RANK = 3
+TOUCH_RANK = 2
+HEADSET_RANK = 1
+"""In real time. Touch goes before the headset because it does less at a time."""
+
 _CORES = frozenset(os.sched_getaffinity(0))
 
-_SLICE_MS = 0.3
+SLICE_MS = 0.3
 """Of a thread that goes first [ms]: it does little at a time, and others shall not make it wait."""
 
 
@@ -90,18 +95,23 @@ def go_first(nice: int, *, alone: bool = False) -> bool:
             allowed = False
         except ProcessLookupError:
             continue  # it has ended meanwhile
-        answer_soon(_SLICE_MS, thread)
+        answer_soon(SLICE_MS, thread)
     return allowed
 
 
-def go_before_all() -> bool:
+def go_before_all(rank: int = STATION_RANK) -> bool:
     """Put the calling thread before all others, in real time, where that is allowed.
 
-    For the robot's loop alone: however high its niceness places it, it would wait for whole slices
-    of others. Root may, and who has a limit for real time. Threads that it makes begin at 0.
+    For the robot's loop, and for what a hand and a finger wait for: however high its niceness
+    places it, it would wait for whole slices of others. Root may, and who has a limit for real
+    time. Threads that it makes begin at 0. Who is told from outside how much to do comes in by
+    `RealTime`, which steps back when it gets no rest.
 
     A loop that never rests leaves the others the other cores, and what Linux keeps for them of its
     own (a twentieth); with a single core nobody goes before all.
+
+    Args:
+        rank: Among those in real time; the higher one goes first.
 
     Returns:
         Whether it was allowed; if not, it stays as it is.
@@ -109,7 +119,7 @@ def go_before_all() -> bool:
     if len(_CORES) > 1:
         with contextlib.suppress(PermissionError):
             policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(1))
+            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(rank))
             return True
     return False
 

@@ -99,6 +99,14 @@ class RunDir:
         """ZeroMQ address of a child's socket."""
         return f"ipc://{self.path / f'{child}.{kind}'}"
 
+    def bell(self, child: str) -> Path:
+        """Where a child hears that a ring it waits for has news."""
+        return self.path / f"{child}.bell"
+
+    def fast_input(self, child: str) -> Path:
+        """The short way to a child's input socket: datagrams, without a thread in between."""
+        return self.path / f"{child}.fast"
+
     def log(self, child: str) -> Path:
         """Where a child's stderr goes."""
         return self.path / "logs" / f"{child}.log"

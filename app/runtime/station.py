@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from app.runtime.bell import BellRope
 from app.runtime.bus import Inputs
 from app.runtime.hands import command_specs, leader_input, publish_commands
 from app.runtime.leaders import Leaders
@@ -103,9 +104,15 @@ class Station:
                 input_delay_spec(config.control_hz),
             ),
         )
+        self._touch_bell = BellRope(run, "touch")
+        self._felt = {spec.name for spec in world.specs if spec.kind == "touch"}
         self._meter = LoopMeter(config.control_hz)
         self._lean = Lean(round(NS_PER_S / config.control_hz))
+        self._quarter_ns = round(NS_PER_S / config.control_hz / 4)
         self._due_ns = self._beat_ns = clock.now_ns()
+        self._started_ns = self._due_ns - round(NS_PER_S / config.control_hz)
+        self._posted = False  # the headset has said something that no tick has looked at
+        self._aside_ns = self._slipped_ns = 0  # of what was done between two ticks
         self._deserted = False
         self._leader_fault = ""
         self._last: Tick | None = None
@@ -123,14 +130,51 @@ class Station:
             self._policies.close()
         self._leaders.close()
         self._outlet.close()
+        self._touch_bell.close()
+
+    # ---------------------------------------------------------------------------- what is due
+    @property
+    def tick_ns(self) -> int:
+        """When to call `tick` next [ns, monotonic]: as the rate wants it, but for a post of the
+        headset at once, if the last tick began a quarter of a period ago."""
+        if not self._posted:
+            return self._due_ns
+        return min(self._due_ns, self._started_ns + self._quarter_ns)
+
+    @property
+    def due_ns(self) -> int:
+        """When `tick` or `follow` is due next [ns, monotonic]."""
+        return min(self.tick_ns, self._world.touch_due_ns)
+
+    @property
+    def follows_first(self) -> bool:
+        """Whether `follow` is due and no post waits for a tick: then it goes before `tick`."""
+        return not self._posted and self._clock.now_ns() >= self._world.touch_due_ns
+
+    def follow(self) -> None:
+        """Let the world come up to now between two ticks, so that what is felt is told at once."""
+        now_ns = self._clock.now_ns()
+        self._advance(now_ns)
+        self._aside_ns += self._clock.now_ns() - now_ns
+
+    def _advance(self, now_ns: int) -> int:
+        """Physics, and its samples to the rings. Returns when the physics was done [ns]."""
+        self._slipped_ns += self._world.advance_to(now_ns, _MAX_CATCH_UP_STEPS)
+        stepped_ns = self._clock.now_ns()
+        samples = self._world.collect()
+        self._outlet.publish_all(samples)
+        if any(sample.stream in self._felt for sample in samples):
+            self._touch_bell.pull()
+        return stepped_ns
 
     # ------------------------------------------------------------------------------ one tick
     def tick(self) -> None:
-        """One turn of the control loop. Call it at `period_ns`; how late it came is recorded."""
+        """One turn of the control loop. Call it at `tick_ns`; how late it came is recorded."""
         start_ns = self._clock.now_ns()
         lateness_ns = max(0, start_ns - self._due_ns)
         period_ns = self._lean.period_ns(start_ns)
-        self._due_ns = max(self._due_ns + period_ns, start_ns - 2 * period_ns)
+        self._due_ns = self._next_due(start_ns, period_ns)
+        self._started_ns, self._posted = start_ns, False
         self._watch_heartbeat(start_ns)
         observation = self._world.observation(start_ns)
         if self._policies is not None and self._policies.step():
@@ -141,9 +185,7 @@ class Station:
         mapped_ns = self._clock.now_ns()
         self._world.command(tick.command)
         sent_ns = self._clock.now_ns()
-        slipped_ns = self._world.advance_to(start_ns, _MAX_CATCH_UP_STEPS)
-        stepped_ns = self._clock.now_ns()
-        self._outlet.publish_all(self._world.collect())
+        stepped_ns = self._advance(sent_ns)
         publish_commands(self._outlet, reading, tick)
         self._tell_delay(start_ns, reading, sent_ns)
         row = None if self._policies is None else self._policies.row(start_ns)
@@ -151,30 +193,34 @@ class Station:
             self._outlet.publish("policy/drive", start_ns, row)
         self._last = tick
         self._tell_interventions(start_ns, tick)
+        slipped_ns, self._slipped_ns = self._slipped_ns, 0
         if slipped_ns > _SLIP_TOLD_NS:
             text = f"The simulation fell behind by {slipped_ns / 1e6:.0f} ms"
             self._tell(Event(start_ns, "gap", text, {"slipped_ms": slipped_ns / 1e6}))
         end_ns = self._clock.now_ns()
+        aside_ns, self._aside_ns = self._aside_ns, 0
         row = np.array(
             [
                 read_ns - start_ns,
                 tick.map_ns,
                 tick.guard_ns,
                 sent_ns - mapped_ns,
-                stepped_ns - sent_ns,
+                stepped_ns - sent_ns + aside_ns,
                 end_ns - stepped_ns,
                 lateness_ns,
-                end_ns - start_ns,
+                end_ns - start_ns + aside_ns,
             ]
         )
         row = row / 1e6
         self._outlet.publish("station/loop", start_ns, row)
         self._meter.add(start_ns, row)
 
-    @property
-    def due_ns(self) -> int:
-        """When the next tick is due [ns, monotonic]."""
-        return self._due_ns
+    def _next_due(self, start_ns: int, period_ns: int) -> int:
+        """When the tick after the one that begins at `start_ns` is due [ns, monotonic]."""
+        early_ns = self._due_ns - start_ns
+        if early_ns > period_ns // 4:
+            return start_ns + period_ns  # far from its time: the rate begins anew here
+        return max(self._due_ns + period_ns, start_ns - 2 * period_ns)
 
     def _read(self, observation: Observation) -> LeaderInput | None:
         """The leader's newest reading; a device that fails holds the robot and says so once.
@@ -300,7 +346,8 @@ class Station:
             reading = leader_input(inputs.headset)
             if reading is not None:
                 self._leaders.headset.feed(reading)
-                self._lean.heard(reading.t_ns, self._clock.now_ns())
+                self._lean.heard(reading.t_ns, max(self._due_ns, self._clock.now_ns()))
+                self._posted = True
 
     def handle(self, request: Request) -> Reply:
         """Answer one request at once. Raises TeledeckError for what cannot be done."""

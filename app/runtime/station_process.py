@@ -28,6 +28,7 @@ from devices.sim.build import build_for
 from devices.sim.world import World
 
 STATUS_NS = NS_PER_S // 20
+_ROOM_NS = 1_500_000
 
 
 def main() -> int:
@@ -69,16 +70,21 @@ def _work(child: Child) -> None:
     try:
         while not (child.stopping.is_set() or station.stopping):
             station.feed(inputs.poll())
-            server.poll(station.handle)
-            station.tick()
-            for told in station.policy_statuses():
-                publisher.send(told)
+            if clock.now_ns() < station.tick_ns or station.follows_first:
+                station.follow()
+            else:
+                server.poll(station.handle)
+                station.tick()
+                for told in station.policy_statuses():
+                    publisher.send(told)
             now_ns = clock.now_ns()
-            if now_ns >= status_ns:
+            rest_ns = station.due_ns - now_ns
+            # What may wait does so for a rest that is long enough, if one comes soon.
+            if now_ns >= status_ns and (rest_ns > _ROOM_NS or now_ns > status_ns + STATUS_NS // 2):
                 publisher.send(station.status())
                 status_ns = max(status_ns + STATUS_NS, now_ns)
                 gc.collect(0)
-            clock.sleep_until_ns(station.due_ns)
+            inputs.wait((station.due_ns - clock.now_ns()) / NS_PER_S)
         why = child.why or station.stopping
         publisher.send(Event(clock.now_ns(), "note", why))
         publisher.send(station.status())

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from app.runtime import station_file
+from app.runtime import priority, station_file
+from app.runtime.bell import Bell, BellRope
 from app.runtime.child import Child
+from app.runtime.real_time import RealTime
 from app.runtime.requests import (
     GraspBaseline,
     Ok,
@@ -44,9 +46,7 @@ from devices.touch import MarkerModel
 
 _STATUS_NS = NS_PER_S // 10
 _SILENT_NS = NS_PER_S // 2  # without a sample for so long a pad's stream has a gap
-_EARLY_NS = 1_200_000  # begin to look this long before the next sample is due
-_LOOK_S = 0.0004  # between two looks while it is due
-_PATIENT_S = 0.004  # while nothing comes at all
+_PATIENT_S = 0.02  # while nothing comes
 FIELD_HZ = 125.0
 
 
@@ -78,6 +78,7 @@ class PadPort:
         self.embedding: np.ndarray | None = None
         self._times: deque[int] = deque(maxlen=256)
         self._transform = transform
+        self._rope = BellRope(child.run, "headset")
         self._rings = {
             name: RingWriter(child.run.ring(spec.name), spec, ring_capacity(spec))
             for name, spec in pad_specs(pad, gel.count, rate_hz, transform).items()
@@ -88,6 +89,8 @@ class PadPort:
         rows = pad_rows(self.pad, hand, felt, self._transform)
         for name, row in rows.items():
             self._rings[name].publish(felt.t_ns, row)
+            if name == "deformation":
+                self._rope.pull()
         self.embedding = rows.get("pca")
         self._times.append(felt.t_ns)
 
@@ -99,8 +102,24 @@ class PadPort:
         return (len(recent) - 1) * NS_PER_S / (recent[-1] - recent[0])
 
     def close(self) -> None:
+        self._rope.close()
         for ring in self._rings.values():
             ring.close()
+
+
+class _Inbox(queue.SimpleQueue[Seen]):
+    """What cameras have seen; rings the process's own bell."""
+
+    def __init__(self, rope: BellRope) -> None:
+        super().__init__()
+        self._rope = rope
+
+    def put(self, item: Seen, block: bool = True, timeout: float | None = None) -> None:
+        super().put(item, block, timeout)
+        self._rope.pull()
+
+    def close(self) -> None:
+        self._rope.close()
 
 
 class TouchProcess:
@@ -128,7 +147,6 @@ class TouchProcess:
         self._statuses = child.bus.subscriber("station")
         self._band: tuple[float, float] | None = None
         self._next_status_ns = 0
-        self._next_ns = 0  # when the next field is due to arrive
         self._problem = ""
         self._embedding, self._axes = self._load_embedding(gels)
         unknown = [pad for pad in touch.sensors if pad not in pads]
@@ -151,7 +169,8 @@ class TouchProcess:
             self.hands[side] = HandFeel(pad for pad, s in pads.items() if s == side)
             self.hands[side].baseline.switch(touch.subtract_grasp)
         self.ports: dict[str, PadPort] = {}
-        self._seen: queue.SimpleQueue[Seen] = queue.SimpleQueue()
+        self._bell = Bell(child.run, "touch")
+        self._seen = _Inbox(BellRope(child.run, "touch"))
         self._watchers: dict[str, SensorWatcher] = {}
         for pad in pads:
             sensed = pad in self._sensed
@@ -193,29 +212,21 @@ class TouchProcess:
 
     # ------------------------------------------------------------------------------- one round
     def step(self) -> float:
-        """Take in what has come, publish, answer. Returns how long to rest [s]."""
+        """Take in what has come, publish, answer. Returns how long to `rest` at most [s]."""
         for name in self._inputs.look():
             self._begin_anew(name)
-        came = self._take_fields() if len(self._sensed) < len(self._pads) else False
-        came = self._take_markers() or came
+        if len(self._sensed) < len(self._pads):
+            self._take_fields()
+        self._take_markers()
         now_ns = self._clock.now_ns()
-        if came:
-            self._next_ns = now_ns + round(NS_PER_S / FIELD_HZ)
         self._server.poll(self._answer)
         if now_ns >= self._next_status_ns:
             self._next_status_ns = now_ns + _STATUS_NS
             self._hear()
             self._publisher.send(self.status(now_ns))
-        return self._rest_s(now_ns)
+        return _PATIENT_S
 
-    def _rest_s(self, now_ns: int) -> float:
-        until_s = (self._next_ns - _EARLY_NS - now_ns) / NS_PER_S
-        if until_s > 0:
-            return until_s
-        return _LOOK_S if now_ns - self._next_ns < 4_000_000 else _PATIENT_S
-
-    def _take_fields(self) -> bool:
-        came = False
+    def _take_fields(self) -> None:
         for side, hand in self.hands.items():
             gap, wrist = self._of_hand(side)
             for pad in hand.pads:
@@ -226,16 +237,13 @@ class TouchProcess:
                 port = self.ports[pad]
                 for t_ns, field in zip(drained.t_ns.tolist(), drained.data, strict=True):
                     self._publish(port, hand, port.feel.feel_field(t_ns, field), gap, wrist)
-                    came = True
-        return came
 
-    def _take_markers(self) -> bool:
-        came = False
+    def _take_markers(self) -> None:
         while True:
             try:
                 seen = self._seen.get_nowait()
             except queue.Empty:
-                return came
+                return
             port = self.ports[seen.pad]
             hand = self.hands[self._pads[seen.pad]]
             if seen.markers is None and not seen.fault:
@@ -256,7 +264,6 @@ class TouchProcess:
             offsets = np.asarray(seen.markers.offsets, dtype=np.float64)
             felt = port.feel.feel_markers(seen.markers.t_ns, offsets, seen.markers.valid)
             self._publish(port, hand, felt, gap, wrist)
-            came = True
 
     def _publish(self, port: PadPort, hand: HandFeel, felt: Felt, gap: float, wrist: float) -> None:
         hand.update({port.pad: felt}, gap, wrist, self._band)
@@ -375,6 +382,12 @@ class TouchProcess:
         for port in self.ports.values():
             port.close()
         self._inputs.close()
+        self._seen.close()
+        self._bell.close()
+
+    def rest(self, seconds: float) -> None:
+        """Sleep for so long [s], or until the station has a new field."""
+        self._bell.wait(seconds)
 
 
 def gels_of(robot: Any, sensors: Mapping[str, str]) -> dict[str, Gel]:
@@ -395,6 +408,8 @@ def follow_station(child: Child) -> None:
         gels_of(robot, station.touch.sensors),
         SystemClock(),
     )
-    with contextlib.closing(process):
+    real_time = RealTime(priority.TOUCH_RANK)
+    with contextlib.closing(process), contextlib.closing(real_time):
         while not child.stopping.is_set():
-            child.stopping.wait(process.step())
+            process.rest(process.step())
+            real_time.keep()

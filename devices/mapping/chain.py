@@ -28,6 +28,7 @@ ChainPhase = Literal["holding", "driving", "homing", "estop"]
 CONTROL_HZ = 250.0
 _WORKSPACE_MARGIN = 0.005  # [m] kept inside the guard's box, so that the tool slides along it
 _JITTER_TICKS = 2.5  # how far the loop may run from its even rate before the clock counts
+_AHEAD_TICKS = 0.5  # how far the guard's time may be ahead of the clock
 _HOME_REACHED = 2e-3  # [rad]
 _HOME_PATIENCE_S = 1.0  # without progress
 
@@ -264,10 +265,13 @@ class DriveChain:
     def _paced(self, now_ns: int) -> int:
         """Time of this tick for the guard [ns]: even steps while the loop keeps its rate on the
         whole, so that a tick that comes late does not shake the arm; the clock where it does not.
+        Never far ahead of the clock: where ticks come more often, each counts what has passed.
         """
         period_ns = round(self.dt * NS_PER_S)
         even_ns = self.state.t_ns + period_ns
-        return even_ns if abs(now_ns - even_ns) <= _JITTER_TICKS * period_ns else now_ns
+        if now_ns - even_ns > _JITTER_TICKS * period_ns:
+            return now_ns
+        return min(even_ns, now_ns + round(_AHEAD_TICKS * period_ns))
 
     def _q_sent(self) -> FloatArray:
         return self.kinematics.stack({side: arm.q for side, arm in self.state.arms.items()})

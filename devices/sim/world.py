@@ -145,6 +145,11 @@ class World:
         """The instant that the present state stands for [ns, monotonic]."""
         return self._epoch_ns + self.steps * self.dt_ns
 
+    @property
+    def touch_due_ns(self) -> int:
+        """The instant that the next touch sample will tell of [ns, monotonic]."""
+        return self._epoch_ns + -(-self.steps // TOUCH_EVERY) * TOUCH_EVERY * self.dt_ns
+
     # ----------------------------------------------------------------- command
     def command(self, command: RobotCommand) -> None:
         """Set the targets of the sides that the command names.
@@ -221,12 +226,15 @@ class World:
             )
 
     def advance_to(self, now_ns: int, max_steps: int) -> int:
-        """Step until the world's time is `now_ns`, but not more than `max_steps`.
+        """Make every step whose instant has come by `now_ns`, but not more than `max_steps`.
+
+        A step tells of the instant at its begin; to wait until it is over would make what is felt a
+        whole step older. So the present state is up to one step ahead of `now_ns`.
 
         Returns:
             How far the epoch moved because the machine could not keep up [ns], 0 when it did.
         """
-        due = max(0, (now_ns - self.t_ns) // self.dt_ns)
+        due = max(0, (now_ns - self.t_ns) // self.dt_ns + 1)
         steps = min(due, max_steps)
         self.step(int(steps))
         slipped = int(due - steps) * self.dt_ns

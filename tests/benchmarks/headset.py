@@ -10,19 +10,17 @@ fields (the rows say so); its work then stands in for what touch would cost.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 
 from app.launch import Run
-from app.runtime import priority
 from app.runtime.requests import (
     Arm,
     HeadsetConfirm,
@@ -38,17 +36,18 @@ from app.runtime.requests import (
 from app.runtime.rings import ring_capacity
 from app.runtime.rundir import RunDir
 from app.runtime.station_file import StationFile
-from devices.ring import RingReader, RingWriter
+from devices.ring import Drained, RingReader, RingWriter
 from devices.stream import StreamSpec
 from devices.tactar.overlay import ANCHORS
 from devices.tactar.wire import read_tactile
+from tests.benchmarks.far_headset import PINCH_S, FarHeadset, Heard
 from tests.benchmarks.report import Row, options, percentiles, tell
-from tests.headset.quest import Quest, free_base
-from tests.headset.room import Room
+from tests.headset.quest import HZ, free_base
 
 _PADS = ("left_inner", "left_outer", "right_inner", "right_outer")
 _WARM_S = 5.0
-_PINCH_S, _PINCHES = 3.0, 6
+_PINCHES = 6
+_ARROWS = tuple(f"headset/arrows_{pad}" for pad in _PADS)
 _FREE_N, _TOUCHED_N = 0.05, 0.2
 _FREE_NS = 100_000_000
 _SEEN_M = 2e-6  # an arrow that has grown by more than rounding
@@ -116,7 +115,9 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
     def ask(request: Request) -> None:
         reply = run.session.request(request, 10.0)
         if not isinstance(reply, Ok):
-            raise RuntimeError(str(reply))
+            watch(0.5)
+            said = run.session.recorder and run.session.recorder.text
+            raise RuntimeError(f"{reply}; the recorder says: {said}")
 
     def watch(duration_s: float) -> None:
         end = time.monotonic() + duration_s
@@ -127,12 +128,9 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
         run.poll(0.05)
     ask(HeadsetListen(True, 0))
     watch(0.5)
-    room = Room()
-    # A real headset is a machine of its own: the simulated one must not wait for this one's cores,
-    # nor for the thread that looks at the run.
-    priority.go_first(priority.HEADSET)
-    sys.setswitchinterval(0.0003)
-    with Quest(room, run.session.headset.port, base) as quest:
+    total_s = seconds + _WARM_S + (_PINCHES + 2) * PINCH_S + 20.0
+    # A real headset is a machine of its own: see far_headset.
+    with FarHeadset(run.session.headset.port, base, total_s, folder) as quest:
         watch(1.0)
         ask(HeadsetConfirm("127.0.0.1"))
         for step in ("begin", "swap", "no_trim", "finish"):
@@ -143,79 +141,131 @@ def _measure(run: Run, seconds: float, folder: Path, base: int, stand_in: bool) 
         ask(Arm())
         ask(Start("bench"))
         watch(0.5)
-        left, right = room.left.grip(), room.right.grip()
-
-        def circle(t: float) -> None:
-            way = 0.03 * np.array([np.sin(t), np.cos(t) - 1.0, np.sin(0.7 * t)])
-            # A fresh squeeze every three seconds, as after a pause that let go of the clutch.
-            held = t % 3.0 > 0.2
-            room.left = left.at(left.position + way).grip(held)
-            room.right = right.at(right.position - way).grip(held)
-
-        quest.act = circle
+        quest.act("circle")
         watch(_WARM_S)
-        children = psutil.Process().children(recursive=True)
+        children = [p for p in psutil.Process().children(recursive=True) if p.pid not in quest.pids]
         before = {p.pid: (" ".join(p.cmdline()), sum(p.cpu_times()[:2])) for p in children}
-        for heard in quest.heard.values():
-            heard.clear()
+        quest.forget()
+        rows_of = Rows(
+            run, ("station/input_delay", "station/loop", "headset/left_controller", *_ARROWS)
+        )
         begun_ns = time.monotonic_ns()
-        kept: list[np.ndarray] = []
-        touch_p99: list[float] = []
+        told: list[float] = []
         clutched = 0
         for _ in range(max(1, round(seconds))):
-            since_ns = time.monotonic_ns()
             watch(1.0)
-            delays = run.session.since("station/input_delay", since_ns)
-            if delays is not None:
-                kept.append(np.asarray(delays.data).reshape(-1))
+            rows_of.drain()
             if run.session.headset is not None:
-                touch_p99.append(run.session.headset.touch_delay_p99_ms)
+                told.append(run.session.headset.touch_delay_p99_ms)
             station = run.session.station
             clutched += station is not None and all(arm.clutched for arm in station.arms)
         passed_s = (time.monotonic_ns() - begun_ns) / 1e9
-        rows = percentiles(
-            "post received -> command sent",
-            np.concatenate(kept),
-            "ms",
-            f"both arms clutched in {100 * clutched / max(1, round(seconds)):.0f} % of the looks",
-        )
+        heard, posted = quest.heard(), quest.posted()
+        note = f"both arms clutched in {100 * clutched / max(1, round(seconds)):.0f} % of the looks"
+        rows = _posts(rows_of, posted, note)
         note = "deformation by a stand-in thread" if stand_in else "with the touch process"
-        told = "of the newest 2048 samples, median of all looks", "of them, at the worst look"
-        for value, which in zip((np.median(touch_p99), np.max(touch_p99)), told, strict=True):
-            row = Row("tactile sample -> datagram p99", float(value), "ms", f"{which}; {note}")
-            rows.append(row)
-        rows += _jitter({name: [t for t, _ in heard] for name, heard in quest.heard.items()})
+        rows += _fields(rows_of, heard, note)
+        value = float(np.max(told))
+        which = f"of the newest 2048 samples, as the headset's process tells, worst look; {note}"
+        rows.append(Row("tactile sample -> datagram p99", value, "ms", which))
+        rows += _jitter(heard.arrivals)
         rows += _processor(before, passed_s)
-        rows += _contacts(run, quest, room, watch)
-        ask(Stop())
+        rows_of.close()
+        rows += _contacts(run, quest, watch, lambda: ask(Stop()))
     return rows
 
 
-def _contacts(run: Run, quest: Quest, room: Room, watch: Callable[[float], None]) -> list[Row]:
+class Rows:
+    """All rows of some streams while it is drained often enough."""
+
+    def __init__(self, run: Run, names: Sequence[str]) -> None:
+        self._readers = {name: RingReader(run.session.run.ring(name)) for name in names}
+        self._found: dict[str, list[Drained]] = {name: [] for name in names}
+        for reader in self._readers.values():
+            reader.skip()
+
+    def drain(self) -> None:
+        for name, reader in self._readers.items():
+            self._found[name].append(reader.drain())
+
+    def __getitem__(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Times (n,) [ns] and rows (n, ...)."""
+        found = self._found[name]
+        return np.concatenate([one.t_ns for one in found]), np.concatenate(
+            [one.data for one in found]
+        )
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+
+def _posts(found: Rows, posted: np.ndarray, note: str) -> list[Row]:
+    """From the system call that posts, over the stamp of the headset's process, to the command."""
+    arrived, _ = found["headset/left_controller"]
+    t_ns, delays = found["station/input_delay"]
+    ticks, sections = found["station/loop"]
+    rows = percentiles("post received -> command sent", delays.reshape(-1), "ms", note)
+    mine = posted[np.searchsorted(posted, arrived[0]) - 1 :]
+    unrest = np.abs(np.diff(mine) / 1e6 - 1e3 / HZ)
+    on_way = (arrived - mine[: len(arrived)]) / 1e6
+    in_order = on_way.min() > 0 and on_way.max() < 1e3
+    if not in_order:
+        raise RuntimeError("posts and arrivals do not belong together: one was lost")
+    rows += percentiles("post sent -> received", on_way, "ms", "stamp of the headset's process")
+    # What a tick did until it sent is in its own row.
+    at = np.searchsorted(ticks, t_ns)
+    known = (at < len(ticks)) & (ticks[np.minimum(at, len(ticks) - 1)] == t_ns)
+    sent = t_ns[known] + 1e6 * sections[at[known], :4].sum(axis=1)
+    received = sent - 1e6 * delays.reshape(-1)[known]
+    which = np.abs(arrived[:, None] - received[None, :]).argmin(axis=0)
+    whole = (sent - mine[which]) / 1e6
+    rows += percentiles("post sent -> command sent", whole, "ms", "by the headset's own clock")
+    rows += percentiles("posts off their 16.7 ms", unrest, "ms", "the simulated headset's own")
+    return rows
+
+
+def _fields(found: Rows, heard: Heard, note: str) -> list[Row]:
+    """From the instant of each tactile sample to when the kernel took its datagram in."""
+    delays: list[np.ndarray] = []
+    lost = 0
+    ids = np.array(heard.ids)
+    arrivals = heard.arrivals["tactile"]
+    for pad in _PADS:
+        t_ns, _ = found[f"headset/arrows_{pad}"]
+        mine = arrivals[ids == ANCHORS[pad]]
+        # A row is written when its datagram has gone: the first arrival after the row before.
+        mine = mine[np.searchsorted(mine, t_ns[0]) :][: len(t_ns)]
+        lost += len(t_ns) - len(mine)
+        delays.append((mine - t_ns[: len(mine)]) / 1e6)
+    note = f"all samples, kernel's time of arrival; {note}"
+    rows = percentiles("tactile sample -> datagram", np.concatenate(delays), "ms", note)
+    return [*rows, Row("tactile datagrams missing", float(lost), "1")]
+
+
+def _contacts(
+    run: Run,
+    quest: FarHeadset,
+    watch: Callable[[float], None],
+    stop: Callable[[], None],
+) -> list[Row]:
     """Grippers close and open; from the first field of forces with a contact to its arrows."""
-    left, right = room.left, room.right
-
-    def pinch(t: float) -> None:
-        trigger = float(t % _PINCH_S > 0.5 * _PINCH_S)
-        # A pause of the machine lets go of the clutch; each opening begins with a fresh squeeze.
-        held = t % _PINCH_S > 0.2
-        room.left = replace(left, trigger=trigger).grip(held)
-        room.right = replace(right, trigger=trigger).grip(held)
-
     readers = {pad: RingReader(run.session.run.ring(f"{pad}_pad/tactile")) for pad in _PADS}
-    quest.act = pinch
-    watch(_PINCH_S)
-    quest.heard["tactile"].clear()
+    quest.act("pinch")
+    watch(PINCH_S)
+    quest.keep()
     for reader in readers.values():
         reader.drain()
     fields: dict[str, list[tuple[int, float]]] = {pad: [] for pad in _PADS}
-    for _ in range(round(_PINCHES * _PINCH_S / 0.2)):
+    for _ in range(round(_PINCHES * PINCH_S / 0.2)):
         watch(0.2)
         for pad, reader in readers.items():
             drained = reader.drain()
             loads = np.asarray(drained.data)[..., 0].reshape(len(drained.t_ns), -1).sum(axis=1)
             fields[pad] += zip(drained.t_ns.tolist(), loads.tolist(), strict=True)
-    sent = [(t_ns, read_tactile(datagram)) for t_ns, datagram in list(quest.heard["tactile"])]
+    # To decode all of it takes long, and a run that nobody watches for so long ends itself.
+    stop()
+    sent = [(t_ns, read_tactile(datagram)) for t_ns, datagram in quest.heard().kept]
     delays: list[float] = []
     for pad, samples in fields.items():
         readers[pad].close()
@@ -256,12 +306,12 @@ def first_arrows(samples: list[tuple[int, float]], drawn: list[tuple[int, float]
     return found
 
 
-def _jitter(arrivals: Mapping[str, list[int]]) -> list[Row]:
+def _jitter(arrivals: Mapping[str, npt.NDArray[np.int64]]) -> list[Row]:
     """Rate and jitter as the headset sees them: interleaved sources are told apart by order."""
     sources = {"robot": 1, "force": 2, "tactile": 4}
     rows = []
     for name, count in sources.items():
-        times = np.array(arrivals[name], dtype=np.int64)
+        times = arrivals[name]
         if len(times) < 10 * count:
             rows.append(Row(f"UDP {name} messages", float(len(times)), "1", "too few"))
             continue

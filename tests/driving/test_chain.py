@@ -259,3 +259,15 @@ def test_the_window_s_leader_hands_on_the_newest_reading(nothing_seen):
     assert leader.read(nothing_seen) is new
     leader.close()
     assert leader.read(nothing_seen) is None
+
+
+@settings(max_examples=15, deadline=None, phases=FOUND)
+@given(st.lists(st.floats(0.1, 9.0), min_size=20, max_size=60))
+def test_the_guards_time_never_runs_ahead_of_the_clock(robot, periods_ms: list[float]) -> None:
+    clock = FakeClock()
+    chain = DriveChain(robot, clock)
+    for period in periods_ms:
+        before_ns = chain.state.t_ns
+        clock.advance_s(period / 1e3)
+        chain.tick(None)
+        assert before_ns < chain.state.t_ns <= clock.now_ns() + 2_000_000

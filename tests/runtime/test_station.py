@@ -204,3 +204,36 @@ def test_a_machine_that_cannot_keep_up_says_so(bench: Bench) -> None:
     assert slips and "behind" in slips[-1].text
     t_ns, _ = bench.rows("left_arm/q")
     assert (np.diff(t_ns) > 0).all(), "time never runs backwards"
+
+
+def test_a_post_is_answered_by_a_tick_at_once_but_not_by_two(bench: Bench) -> None:
+    station, hand = bench.station, Hand(True, (0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0))
+    bench.tick(3)
+    while station.tick_ns <= bench.clock.now_ns():
+        station.tick()
+    due_ns = station.tick_ns
+    bench.clock.advance_s(0.0015)
+    station.feed(Inputs(headset=Drive("headset", 1, bench.clock.now_ns(), left=hand)))
+    assert station.tick_ns <= bench.clock.now_ns() < due_ns
+    station.tick()
+    assert station.tick_ns >= bench.clock.now_ns() + 3_500_000, "the rate begins anew"
+    bench.clock.advance_s(0.0001)
+    station.feed(Inputs(headset=Drive("headset", 2, bench.clock.now_ns(), left=hand)))
+    assert station.tick_ns > bench.clock.now_ns(), "two posts at once are one tick's work"
+
+
+def test_touch_is_told_at_its_instant_between_ticks(bench: Bench) -> None:
+    bench.tick(5)
+    for _ in range(20):
+        due_ns = bench.world.touch_due_ns
+        bench.clock.sleep_until_ns(due_ns)
+        assert bench.station.follows_first
+        bench.station.follow()
+        t_ns, _ = bench.rows("left_inner_pad/tactile")
+        assert t_ns[-1] == due_ns == bench.clock.now_ns()
+        assert not bench.station.follows_first
+    bench.station.tick()
+    for stream, step_ns in (("left_inner_pad/tactile", 8_000_000), ("left_arm/q", 2_000_000)):
+        t_ns, _ = bench.rows(stream)
+        assert set(np.diff(t_ns)) == {step_ns}, "whoever steps, nothing is left out or told twice"
+        assert t_ns[-1] <= bench.clock.now_ns()

@@ -1,0 +1,72 @@
+"""In real time, but only as long as one rests: for a thread whose work others determine.
+
+What comes from a network may be a flood. A thread in real time that never sleeps would take a whole
+core from everybody, so the kernel is asked to tell (RLIMIT_RTTIME, getrlimit(2)) when it has worked
+for a while without ever waiting; then it steps back to where its niceness places it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import threading
+from types import FrameType
+
+from app.runtime import priority
+from devices.clock import NS_PER_S, Clock, SystemClock
+
+AT_MOST_S = 0.05
+"""Of work without a rest [s]; several times what a turn of those who use this takes."""
+
+BACK_NS = 5 * NS_PER_S
+"""After which it tries again [ns]."""
+
+
+class RealTime:
+    """Puts the main thread of a process into real time, where that is allowed.
+
+    Args:
+        rank: See `priority.go_before_all`.
+        clock: Time.
+    """
+
+    def __init__(self, rank: int, clock: Clock | None = None) -> None:
+        self._rank = rank
+        self._clock = clock or SystemClock()
+        self._again_ns: int | None = None
+        self._before = signal.signal(signal.SIGXCPU, self._step_back)
+        _, self._hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+        soft = round(1e6 * AT_MOST_S)
+        if self._hard != resource.RLIM_INFINITY:
+            soft = min(soft, self._hard)
+        resource.setrlimit(resource.RLIMIT_RTTIME, (soft, self._hard))
+        self.allowed = priority.go_before_all(rank)
+
+    @property
+    def stepped_back(self) -> bool:
+        """Whether it got no rest lately, and others go on meanwhile."""
+        return self._again_ns is not None
+
+    def keep(self) -> None:
+        """Call it every turn: some time after stepping back it tries again."""
+        if self._again_ns is not None and self._clock.now_ns() >= self._again_ns:
+            self._again_ns = None
+            priority.go_before_all(self._rank)
+
+    def close(self) -> None:
+        """Leave real time. Idempotent."""
+        self._leave()
+        signal.signal(signal.SIGXCPU, self._before)
+        resource.setrlimit(resource.RLIMIT_RTTIME, (self._hard, self._hard))
+
+    def _step_back(self, _number: int, _frame: FrameType | None) -> None:
+        self._again_ns = self._clock.now_ns() + BACK_NS
+        self._leave()
+
+    @staticmethod
+    def _leave() -> None:
+        thread = threading.main_thread().native_id
+        assert thread is not None
+        os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+        priority.answer_soon(priority.SLICE_MS, thread)
