@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
         help="with --headless: in simulated time, as fast as the machine can, without pictures",
     )
     collect.add_argument("--perturb", metavar="NAME", help="disturb each take (see the scene)")
+    collect.add_argument(
+        "--wander",
+        action="store_true",
+        help="with --fast: push the script's hands now and then, so that it shows how to recover",
+    )
     collect.set_defaults(command=_collect)
 
     _evaluate_parser(commands)
@@ -318,6 +323,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _collect(options: argparse.Namespace) -> int:
+    if options.wander and not (options.headless and options.fast):
+        raise ConfigError(
+            "Only a script in simulated time can be made to wander",
+            next_step="Add --headless --fast, or leave --wander out",
+        )
     if not options.headless:
         from app.launch import open_window
 
@@ -331,6 +341,7 @@ def _collect(options: argparse.Namespace) -> int:
             takes=options.n,
             touch=options.operator == "scripted",
             perturb=options.perturb,
+            wander=options.wander,
         )
     from app.headless import collect
 

@@ -14,6 +14,8 @@ from app.rollout.sink import EpisodeSink
 from app.runtime.station_file import StationFile
 from datasets.dataset import Dataset
 from datasets.journal import Journal
+from devices.leaders.scripted import push_specs
+from devices.mapping.chain import CONTROL_HZ
 
 TAKE_LIMIT_S = 120.0
 
@@ -25,6 +27,7 @@ def fast_collect(
     takes: int,
     touch: bool = True,
     perturb: str | None = None,
+    wander: bool = False,
     say: Callable[[str], None] = print,
 ) -> int:
     """Record `takes` scripted takes as fast as the machine can. Returns the exit status.
@@ -35,14 +38,18 @@ def fast_collect(
         takes: How many.
         touch: Whether the operator reacts to what it feels.
         perturb: Perturbation to trigger in every take, None for none.
+        wander: Whether the operator's hands are pushed now and then (`devices.operators.wander`).
+            When and how far is told by `leader/S_push`; nobody trains on what a push did.
         say: Where progress goes, a line at a time.
 
     Raises:
-        ConfigError: For an unknown scene or perturbation.
+        ConfigError: For an unknown scene or perturbation, or a wandering operator that would not
+            come back.
         StorageError: When the dataset cannot be written.
     """
     arena = Arena(station.scene, station.robot)
-    driver = ScriptedDriver(station.scene, touch=touch)
+    driver = ScriptedDriver(station.scene, touch=touch, wander=wander)
+    specs = (*arena.specs, *(push_specs(CONTROL_HZ) if wander else ()))
     dataset = Dataset.open_or_create(folder)
     journal = Journal(dataset.journal, by="scene")
     model = dataset.add_model(arena.compiled())
@@ -58,10 +65,11 @@ def fast_collect(
             "seed": seed,
             "leader": driver.name,
             "perturb": perturb or "",
+            "wander": wander,
             "force_band": arena.scene.force_band,
             "model": model,
         }
-        sink = EpisodeSink(dataset, arena.specs, arena.clock, about)
+        sink = EpisodeSink(dataset, specs, arena.clock, about)
         try:
             outcome = arena.run(driver, seed, perturb=perturb, limit_s=TAKE_LIMIT_S, sink=sink)
             sink.stop("The script has ended")

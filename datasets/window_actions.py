@@ -116,6 +116,46 @@ def rotation_columns(quats: FloatArray) -> FloatArray:
     )
 
 
+def pushed_within(
+    episode: Episode, sides: Sequence[Side], at_ns: Times, length_ns: int
+) -> npt.NDArray[np.bool_]:
+    """Whether a hand is pushed between an instant and `length_ns` later, shape (n,): then what is
+    asked for is not what the operator meant."""
+    found = np.zeros(len(at_ns), dtype=np.bool_)
+    for side in sides:
+        pushes = _pushes(episode, side)
+        if pushes is not None:
+            times = pushes.t_ns
+            found |= np.searchsorted(times, at_ns) < np.searchsorted(times, at_ns + length_ns)
+    return found
+
+
+def push_rows(episode: Episode, space: Space, at_ns: Times) -> FloatArray | None:
+    """How far hands had been pushed at given instants, in the layout of the action space, shape
+    (n, A); zero where it does not apply. None where nobody was ever pushed."""
+    found = np.zeros((len(at_ns), _width(space)))
+    anybody = False
+    for number, side in enumerate(space.sides):
+        pushes = _pushes(episode, side)
+        if pushes is None:
+            continue
+        anybody = True
+        match = match_rows(pushes.t_ns, at_ns)
+        begin = number * _width(space) // len(space.sides)
+        found[match.valid, begin : begin + 3] = pushes.values[match.rows[match.valid]]
+    return found if anybody else None
+
+
+def _width(space: Space) -> int:
+    return (10 if space.rotation else 4) * len(space.sides)
+
+
+def _pushes(episode: Episode, side: Side) -> EpisodeStream | None:
+    name = f"leader/{side}_push"
+    stream = episode[name] if name in episode.specs else None
+    return stream if stream is not None and len(stream) else None
+
+
 _NAMES = {
     "pose": ("{}_arm/T_world_tool_requested", "{}_arm/T_world_tool"),
     "gap": ("{}_gripper/gap_requested", "{}_gripper/gap_sent"),

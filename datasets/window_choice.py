@@ -22,6 +22,9 @@ SPANS: tuple[str, ...] = get_args(Span)
 Idle = Literal["moved", "keep"]
 IDLE_RULES: tuple[str, ...] = get_args(Idle)
 
+Pushed = Literal["leave-out", "follow"]
+PUSHED_RULES: tuple[str, ...] = get_args(Pushed)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -38,6 +41,10 @@ class Choice:
         span: "drove": from the first row that the operator asked for to the last; "all".
         idle: "moved": a window begins at most `IDLE_LEAD_S` before the hand has moved by 2 mm or
             1 degree or 1 mm of gap; "keep": also what was idle before. Ignored with span "all".
+        pushed: Windows in whose chunk a hand is pushed (`leader/S_push`), which is nobody's wish.
+            "leave-out": there are none. "follow": where the pushes are upright they are there,
+            with the operator's own motion and not the pushes' as the actions: for whoever feels,
+            this is a surface that moves. The batch tells which ones by "pushed".
     """
 
     split: Split = "train"
@@ -48,12 +55,14 @@ class Choice:
     stride: int = 1
     span: Span = "drove"
     idle: Idle = "moved"
+    pushed: Pushed = "leave-out"
 
     def __post_init__(self) -> None:
         for value, allowed in (
             (self.split, SPLITS),
             (self.span, SPANS),
             (self.idle, IDLE_RULES),
+            (self.pushed, PUSHED_RULES),
             (self.verdict, ("success", "failure", None)),
         ):
             if value not in allowed:

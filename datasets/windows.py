@@ -3,8 +3,9 @@
 Every stream stays at its own rate until here. A window belongs to one instant `t`: its rows lie at
 `t`, `t - 1/rate`, ... and are picked by each need's own rule, within its own tolerance. Its
 chunk is what the operator asked for at `t`, `t + 1/rate`, ... What could not be lined up is refused
-and counted, never filled in. Numbers are read once and gathered from memory; pictures are decoded
-when a window is asked for.
+and counted, never filled in. A chunk in which a hand was pushed (`leader/S_push`) is nobody's wish,
+see `Choice.pushed`. Numbers are read once and gathered from memory; pictures are decoded when a
+window is asked for.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from datasets.align import grid_ns
 from datasets.dataset import Dataset
 from datasets.library import EpisodeCard
 from datasets.reader import Episode
-from datasets.window_actions import Space, action_rows, spans
+from datasets.window_actions import Space, action_rows, push_rows, pushed_within, spans
 from datasets.window_choice import Choice, Source, data_digest, sources
 from datasets.window_images import Packets, Pictures
 from datasets.window_rows import Lined, Need, Skew
+from devices.clock import NS_PER_S
 from devices.errors import StorageError, StreamError
 
 Times = npt.NDArray[np.int64]
@@ -116,6 +118,10 @@ class EpisodeDataset:
         self._actions = (
             np.concatenate(reader.actions) if reader.actions else np.empty((0, 0), dtype=np.float32)
         )
+        self._pushes: npt.NDArray[np.float32] | None = None
+        if self.choice.pushed == "follow":
+            self._pushed = _joined(reader.pushed, np.bool_)
+            self._pushes = np.concatenate(reader.pushes) if reader.pushes else self._actions
         self._values: dict[str, npt.NDArray[np.float32]] = {}
         self._rows: dict[str, Times] = {}
         self._pictures: dict[str, Pictures] = {}
@@ -160,7 +166,8 @@ class EpisodeDataset:
         Returns:
             By key (B, steps, *shape) or (B, H, *shape), float32 in raw units, pictures uint8;
             "actions" (B, H, A) float32; "mask" (B, H) bool, False after the end, where the last
-            action is repeated; "weight" (B,) float32.
+            action is repeated; "weight" (B,) float32; with the choice to follow pushes "pushed"
+            (B,) bool.
         """
         ahead = self._base[indices, None] + self._ahead
         last = self._last[indices, None]
@@ -170,6 +177,10 @@ class EpisodeDataset:
             "mask": ahead <= last,
             "weight": self._weight[indices],
         }
+        if self._pushes is not None:
+            far = self._pushes.take(grid, axis=0)
+            found["actions"] = found["actions"] - (far - far[:, :1])
+            found["pushed"] = self._pushed[indices]
         for need in self.needs:
             rows = self._rows[need.key][grid if need.span == "chunk" else indices]
             if need.key in self._values:
@@ -225,6 +236,8 @@ class _Reader:
         self.base: list[Times] = []
         self.last: list[Times] = []
         self.actions: list[npt.NDArray[np.float32]] = []
+        self.pushes: list[npt.NDArray[np.float32]] = []
+        self.pushed: list[npt.NDArray[np.bool_]] = []
         self.values: dict[str, list[npt.NDArray[np.float32]]] = {key: [] for key in keys}
         self.rows: dict[str, list[Times]] = {key: [] for key in keys}
         self.packets: dict[str, list[Packets]] = {key: [] for key in keys}
@@ -275,6 +288,14 @@ class _Reader:
                     "0 or more"
                 )
             weight = weight * own
+        length_ns = round(self._space.horizon * NS_PER_S / self._space.rate_hz)
+        pushed = pushed_within(episode, self._space.sides, at_ns, length_ns)
+        pushes = push_rows(episode, self._space, grid)
+        if self._choice.pushed == "leave-out":
+            weight[pushed] = 0.0
+        elif pushes is not None:
+            aside = _aside(pushes, begins, self._space)
+            weight[aside] = 0.0
         good = weight > 0
         wanted = int(good.sum())
         lined: dict[str, tuple[Lined, npt.NDArray[np.bool_]]] = {}
@@ -304,6 +325,9 @@ class _Reader:
         self.base.append(self._grid + begins[kept])
         self.last.append(np.full(count, self._grid + len(grid) - 1, dtype=np.int64))
         self.actions.append(action_rows(episode, self._space, grid).astype(np.float32))
+        self.pushed.append(pushed[kept])
+        still = np.zeros_like(self.actions[-1])
+        self.pushes.append(still if pushes is None else pushes.astype(np.float32))
         self._grid += len(grid)
 
     def _line_up(
@@ -333,6 +357,20 @@ class _Reader:
             reasons = table[~fits, np.argmin(valid[~fits], axis=1)]
         self.reasons[need.key].update(reasons[good[~fits]].tolist())
         return found, fits
+
+
+def _aside(pushes: npt.NDArray[Any], begins: Times, space: Space) -> npt.NDArray[np.bool_]:
+    """Whether hands are pushed aside within the chunks that begin at `begins`, shape (W,).
+
+    Args:
+        pushes: How far they have been pushed, (G, A).
+    """
+    level = pushes.copy()
+    level[:, 2 :: level.shape[1] // len(space.sides)] = 0.0
+    moves = np.concatenate([[0], np.cumsum(np.abs(np.diff(level, axis=0)).max(axis=1) > 1e-9)])
+    ends = np.minimum(begins + space.horizon, len(pushes) - 1)
+    found: npt.NDArray[np.bool_] = moves[ends] > moves[begins]
+    return found
 
 
 def _joined(parts: list[npt.NDArray[Any]], dtype: Any = np.int64) -> npt.NDArray[Any]:

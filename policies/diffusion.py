@@ -37,6 +37,7 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     relative: Actions are told from the newest tool pose. The paper's are absolute.
     about: Key of the need that tells where the task's thing is seen; places are told from there,
         see `policies.blocks.frames`. "" for the world.
+    tilt: Whether the orientation of the tools is seen, which tells of force where an arm gives way.
     widths: Channels of the U-Net's levels; the horizon must halve len(widths) - 1 times.
     kernel: Rows that a convolution sees.
     train_steps: Steps of noising.
@@ -51,6 +52,7 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     space: ActionSpace
     relative: bool = False
     about: str = ""
+    tilt: bool = True
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 5
     train_steps: Annotated[int, Meta(ge=1)] = 100
@@ -91,7 +93,14 @@ class DiffusionPolicy(TrainablePolicy):
 
     @classmethod
     def prepare(cls, config: DiffusionConfig, batch: Batch) -> Batch:
-        return prepared(config.needs, config.space, batch, config.relative, about=config.about)
+        return prepared(
+            config.needs,
+            config.space,
+            batch,
+            config.relative,
+            about=config.about,
+            tilt=config.tilt,
+        )
 
     @classmethod
     def modes(cls, config: DiffusionConfig) -> Mapping[str, Modes]:

@@ -10,7 +10,9 @@
     glance-reactive  glance-touch, and the wrench once more at the time of each action
 
 A policy without touch must see no touch at all, or it cannot be compared with one that has it. So
-"state" and "glance" have none, not even forces that joints feel. With `+CAMERA` ("state+front")
+"state" and "glance" have none, not even forces that joints feel. What is left is the measured tool
+pose: an arm that gives way leans where it presses, so its orientation tells of force
+(docs/results/touch-matters.md; `tilt` of Diffusion Policy hides it). With `+CAMERA` ("state+front")
 pictures of a camera are added, 96 x 96. `scene/glance` stands in for a camera where pictures would
 cost too much: each simulated scene tells by a few numbers what an eye from above would see, and
 nothing that it would not, as the true height of a surface. Its shape is the scene's, so these needs

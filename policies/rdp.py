@@ -38,7 +38,14 @@ from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.normaliser import Modes, Normaliser
-from policies.trainable import Batch, Recipe, TrainablePolicy, is_image, window_batch
+from policies.trainable import (
+    Batch,
+    Recipe,
+    TrainablePolicy,
+    action_modes,
+    is_image,
+    window_batch,
+)
 
 TOKEN_ROWS = 4
 """Rows of a chunk that one token stands for: two convolutions of stride 2."""
@@ -63,6 +70,9 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     latent_channels: Numbers a token has in the latent (paper: 16).
     encoder_channels, hidden: Widths of convolutions and GRU (paper: 32, 32).
     kl: Weight of the KL term.
+    scale: How places of actions and touch are brought to numbers of about one: by their range, as
+        in the paper, or by their deviation. A rare long way or hard blow makes a range so wide
+        that a millimetre and a newton are next to nothing in it.
     widths, kernel: Of the U-Net (paper: 512 1024 2048, and 3).
     train_steps, inference_steps: Of the diffusion (paper: 100, 8).
     samples: Plans drawn at a time; the first drives.
@@ -83,6 +93,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     encoder_channels: Annotated[int, Meta(ge=1)] = 32
     hidden: Annotated[int, Meta(ge=1)] = 32
     kl: Annotated[float, Meta(ge=0)] = 1e-6
+    scale: Literal["range", "standard"] = "range"
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 3
     train_steps: Annotated[int, Meta(ge=1)] = 100
@@ -242,7 +253,15 @@ class RDPPolicy(TrainablePolicy):
 
     @classmethod
     def modes(cls, config: RDPConfig) -> Mapping[str, Modes]:
-        return modes_of(config.needs, config.space)
+        modes = modes_of(config.needs, config.space)
+        if config.scale == "standard":
+            kinds: list[Any] = list(action_modes(config.space))
+            for number, column in enumerate(config.space.columns):
+                if column.endswith(("_x", "_y", "_z")):
+                    kinds[number] = "standard"
+            modes["actions"] = tuple(kinds)
+            modes.update({need.key: "standard" for need in touches_of(config.needs)})
+        return modes
 
     # ---------------------------------------------------------------------------------- training
     def parameters_of(self, stage: str) -> list[nn.Parameter]:
@@ -276,6 +295,8 @@ class RDPPolicy(TrainablePolicy):
     def loss(self, batch: Batch, stage: str, generator: torch.Generator) -> dict[str, Tensor]:
         if stage == "tokenizer":
             return self._tokenizer_loss(batch, generator)
+        if "pushed" in batch:  # what a push brought on cannot be planned, only felt
+            batch = {**batch, "weight": batch["weight"] * ~batch["pushed"]}
         features = self.encoder(batch, generator if self.training else None)  # (B, D)
         with torch.no_grad():
             latent = (self._target(batch, generator) - self.latent_middle) / self.latent_reach

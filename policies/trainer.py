@@ -215,6 +215,7 @@ class _Work:
                 stride=plan.stride,
                 span=plan.span,
                 idle=plan.idle,
+                pushed=plan.pushed,
             )
             return EpisodeDataset(
                 dataset, config.needs, config.space, choice, weights=plan.weights, where=where

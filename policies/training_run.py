@@ -61,7 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         hold_out, hold_out_seed: Which episodes are kept for judging, see `datasets.Choice`.
         verdict: Only episodes with this verdict; None for any.
         task: Only episodes of this task; None for any.
-        stride, span, idle: See `datasets.Choice`.
+        stride, span, idle, pushed: See `datasets.Choice`.
         weights: Of episodes, by uid; 0 leaves one out.
         device: "cpu", "cuda" or "auto".
         threads: CPU threads for torch; 0 for as many as there are.
@@ -85,6 +85,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stride: int = 1
     span: Literal["drove", "all"] = "drove"
     idle: Literal["moved", "keep"] = "moved"
+    pushed: Literal["leave-out", "follow"] = "leave-out"
     weights: dict[str, float] = {}
     device: str = "cpu"
     threads: int = 1

@@ -22,7 +22,7 @@ from devices import plugins
 from devices.clock import FakeClock
 from devices.errors import ConfigError
 from devices.guard import Measured
-from devices.leader import LeaderInput, Observation
+from devices.leader import LeaderInput, Observation, Side
 from devices.leaders.scripted import ScriptedLeader
 from devices.mapping.chain import CONTROL_HZ, DriveChain
 from devices.sim.build import build_for
@@ -84,18 +84,24 @@ class ScriptedDriver:
     Args:
         scene: Whose operator.
         touch: Whether it reacts to what it feels.
+        wander: Whether its hands are pushed now and then; seeded by the rollout.
     """
 
-    def __init__(self, scene: str, touch: bool = True) -> None:
+    def __init__(self, scene: str, touch: bool = True, wander: bool = False) -> None:
         self.name = "scripted" if touch else "scripted-blind"
-        self._leader = ScriptedLeader(scene, touch=touch)
+        self._leader = ScriptedLeader(scene, touch=touch, wander=wander)
 
     @property
     def finished(self) -> bool:
         return self._leader.finished
 
     def start(self, seed: int) -> None:
-        self._leader.connect()
+        self._leader.connect(seed)
+
+    @property
+    def pushed(self) -> dict[Side, FloatArray]:
+        """As `ScriptedLeader.pushed`."""
+        return self._leader.pushed
 
     def hear(self, samples: Sequence[Sample]) -> None:
         """Scripts look at observations only."""
@@ -240,6 +246,9 @@ class Arena:
                 for sample in samples:
                     sink.publish(sample.stream, sample.t_ns, sample.data)
                 publish_commands(sink, reading, tick)
+                if isinstance(driver, ScriptedDriver):
+                    for side, far in driver.pushed.items():
+                        sink.publish(f"leader/{side}_push", tick.t_ns, far)
             driver.hear(samples)
             done = self.scene.success(world.model, world.data)
             done_s = done_s + 1 / CONTROL_HZ if done else 0.0

@@ -196,6 +196,7 @@ def _read(plan: Plan, split: Any, progress: Any) -> EpisodeDataset:
         stride=plan.stride,
         span=plan.span,
         idle=plan.idle,
+        pushed=plan.pushed,
     )
     return EpisodeDataset(
         Dataset.open(Path(plan.dataset)),

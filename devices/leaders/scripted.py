@@ -9,7 +9,9 @@ import numpy as np
 
 from devices import plugins
 from devices.clock import NS_PER_S
-from devices.leader import HandInput, LeaderInput, Observation, Side
+from devices.errors import ConfigError
+from devices.leader import SIDES, HandInput, LeaderInput, Observation, Side
+from devices.stream import FloatArray, StreamSpec
 
 _JUMP_M = 0.05  # the tool moved this far between two readings: the scene was reset
 _FASTEST = 1.5  # [m/s] of a tool
@@ -17,10 +19,22 @@ _LATE_NS = 120_000_000  # a pause after which the mapping may have let go of the
 _REGRASP_TICKS = 3
 
 
+def push_specs(rate_hz: float) -> tuple[StreamSpec, ...]:
+    """`leader/S_push` (3,): how far a hand had been pushed in all, told while it is pushed."""
+    return tuple(
+        StreamSpec(f"leader/{side}_push", (3,), "float64", "m", "world", rate_hz, kind="operator")
+        for side in SIDES
+    )
+
+
 class ScriptedOperator(Protocol):
     """What a `teledeck.operators` plug-in makes."""
 
     finished: bool
+    recovers: bool
+
+    @property
+    def pushed(self) -> Mapping[Side, FloatArray]: ...
 
     def step(self, observation: Observation) -> Mapping[Side, HandInput | None]: ...
 
@@ -34,15 +48,22 @@ class ScriptedLeader:
     Args:
         scene_name: Whose operator to use (a `teledeck.operators` plug-in).
         touch: Whether it reacts to what it feels.
+        wander: Whether its hands are pushed now and then, see `devices.operators.wander`.
 
     Raises:
-        ConfigError: When no operator is registered for the scene.
+        ConfigError: When no operator is registered for the scene, or it does not come back by
+            itself when its hands are pushed.
     """
 
-    def __init__(self, scene_name: str, touch: bool = True) -> None:
+    def __init__(self, scene_name: str, touch: bool = True, wander: bool = False) -> None:
         self.name = f"scripted:{scene_name}" if touch else f"scripted-blind:{scene_name}"
         self._operator_class = plugins.load("operators", scene_name)
-        self._touch = touch
+        if wander and not self._operator_class.recovers:
+            raise ConfigError(
+                f"The scripted operator of '{scene_name}' does not recover when it is pushed",
+                next_step="Record without pushes, or choose a scene whose operator presses a tool",
+            )
+        self._touch, self._wander = touch, wander
         self._seq = 0
         self.connect()
 
@@ -51,10 +72,17 @@ class ScriptedLeader:
         """Whether the script has ended; the hands are off the clutch then."""
         return self._operator.finished
 
-    def connect(self) -> None:
-        self._operator: ScriptedOperator = self._operator_class(touch=self._touch)
+    def connect(self, seed: int = 0) -> None:
+        """`seed`: of the pushes, if there are any."""
+        how = {"push_seed": seed} if self._wander else {}
+        self._operator: ScriptedOperator = self._operator_class(touch=self._touch, **how)
         self._before: Observation | None = None
         self._regrasp = 0
+
+    @property
+    def pushed(self) -> dict[Side, FloatArray]:
+        """How far hands that are being pushed now have been pushed in all [m], shape (3,)."""
+        return dict(self._operator.pushed) if self._wander else {}
 
     def read(self, observation: Observation) -> LeaderInput | None:
         if self._before is not None and _jumped(self._before, observation):

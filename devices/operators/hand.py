@@ -73,6 +73,7 @@ class Hand:
         self.pose = senses.now.tool[side]
         self.clutch = False
         self.grip: float | None = None
+        self._pushed = False
 
     def reading(self) -> HandInput:
         return HandInput(self.clutch, self.pose, self.grip if self.clutch else None)
@@ -99,7 +100,11 @@ class Hand:
     ) -> Script:
         """Go to `goal` in one smooth stroke; stops short when `until` says so."""
         stroke, t_s = Stroke.at_speed(self.pose, goal, speed, turn_speed), 0.0
+        self._pushed = False
         while t_s < stroke.duration_s and not (until is not None and until()):
+            if self._pushed:  # somewhere else than it meant to be: on from there
+                stroke, t_s = Stroke.at_speed(self.pose, goal, speed, turn_speed), 0.0
+                self._pushed = False
             t_s += self.senses.dt
             self.pose = stroke.at(t_s)
             yield
@@ -123,6 +128,11 @@ class Hand:
     def nudge(self, offset: FloatArray) -> None:
         """Move by a small offset [m], shape (3,), at once."""
         self.pose = Pose(self.pose.position + offset, self.pose.quat)
+
+    def push(self, offset: FloatArray) -> None:
+        """Be moved by somebody else by a small offset [m], shape (3,)."""
+        self.nudge(offset)
+        self._pushed = True
 
 
 def wait(senses: Senses, seconds: float) -> Script:

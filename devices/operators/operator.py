@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from devices.leader import SIDES, HandInput, Observation, Side
 from devices.operators.hand import Hand, Script, Senses
+from devices.operators.wander import Wander
+from devices.stream import FloatArray
 
 
 class Operator:
@@ -12,10 +16,22 @@ class Operator:
     Args:
         touch: Whether it reacts to what it feels. One that does not follows the geometry as it
             seems to the eye.
+        push_seed: Its hands are pushed now and then, by what this seeds; None for never. A hand off
+            the clutch is not pushed: nobody would notice.
+
+    Attributes:
+        recovers: Whether it comes back by itself when a hand is pushed.
+        pushed: How far hands that are being pushed now have been pushed in all [m], shape (3,).
     """
 
-    def __init__(self, touch: bool = True) -> None:
+    recovers: ClassVar[bool] = False
+
+    def __init__(self, touch: bool = True, push_seed: int | None = None) -> None:
         self.touch = touch
+        self.pushed: dict[Side, FloatArray] = {}
+        self._pushes: dict[Side, Wander] = {}
+        if push_seed is not None:
+            self._pushes = {side: Wander(2 * push_seed + i) for i, side in enumerate(SIDES)}
         self.finished = False
         self._script: Script | None = None
 
@@ -31,6 +47,7 @@ class Operator:
             self._script = self.perform()
         else:
             self.senses.take(observation)
+            self._push()
         if not self.finished:
             try:
                 next(self._script)
@@ -38,3 +55,13 @@ class Operator:
                 self.finished = True
                 self.left.clutch = self.right.clutch = False
         return {hand.side: hand.reading() for hand in (self.left, self.right)}
+
+    def _push(self) -> None:
+        self.pushed = {}
+        for hand in (self.left, self.right):
+            if hand.clutch and hand.side in self._pushes:
+                wander = self._pushes[hand.side]
+                step = wander.step(self.senses.dt)
+                if step.any():
+                    hand.push(step)
+                    self.pushed[hand.side] = wander.far.copy()

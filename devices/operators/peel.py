@@ -17,6 +17,8 @@ _LANES = (0.0, 0.0135, -0.0135)  # [m] beside the crest, for a new strip when on
 class PeelOperator(Operator):
     """Right hand, with the peeler between its pads."""
 
+    recovers = True
+
     def perform(self) -> Script:
         senses, hand = self.senses, self.right
         yield from hand.take_hold()

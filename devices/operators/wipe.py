@@ -20,6 +20,8 @@ _CLEAN = 0.985
 class WipeOperator(Operator):
     """Right hand, with the eraser between its pads."""
 
+    recovers = True
+
     def perform(self) -> Script:
         senses, hand = self.senses, self.right
         yield from hand.take_hold()

@@ -69,6 +69,7 @@ def prepared(
     relative: bool,
     relative_observation: bool = False,
     about: str = "",
+    tilt: bool = True,
 ) -> dict[str, Tensor]:
     """What every policy here does to a batch before it is normalised; the batch stays as it is.
 
@@ -79,6 +80,8 @@ def prepared(
 
     Args:
         about: Key of a need whose rows begin with a pose (7,); "" for none.
+        tilt: Whether the orientation of tools is seen. An arm that gives way tilts its tool when it
+            presses, so the orientation tells the force to whoever should not feel.
 
     Raises:
         PolicyError: When a need that this takes is not there.
@@ -97,6 +100,12 @@ def prepared(
         for side in space.sides:
             key = tool_need(needs, side).key
             done[key] = _pose_from(done[key], bases[side], space.rotation)
+    if not tilt:
+        for side in space.sides:
+            key = tool_need(needs, side).key
+            rows = done[key]
+            level = torch.eye(3).flatten()[:6].to(rows).expand(*rows.shape[:-1], 6)
+            done[key] = torch.cat([rows[..., :3], level], dim=-1)
     if about:
         still = torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], dtype=batch[about].dtype)
         rows = batch[about]

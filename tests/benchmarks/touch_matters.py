@@ -31,8 +31,15 @@ from policies.training_run import RunFolder
 
 SCENES = ("wipe", "peel", "lift")
 PERTURBS = ("", "before-contact", "after-contact")
-DEMONSTRATIONS = (("", 1, 40), ("before-contact", 41, 10), ("after-contact", 51, 20))
-"""Perturbation, first seed, takes. Rollouts start from other seeds (`FIRST_SEED` on)."""
+DEMONSTRATIONS = (
+    ("", 1, 40, False),
+    ("before-contact", 41, 10, False),
+    ("after-contact", 51, 20, False),
+    ("", 1, 20, True),
+    ("after-contact", 51, 10, True),
+)
+"""Perturbation, first seed, takes, whether the hand is pushed now and then (where the operator
+comes back by itself). Rollouts start from other seeds (`FIRST_SEED` on)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,12 @@ _SMALL = "widths=[32,64,128]"
 _AT_12_HZ = ("kernel=3", "space.rate_hz=12", "space.horizon=16")  # as in the paper, half the work
 # Heights from the tool, places from the thing: absolute heights pressed three times as hard, see
 # docs/results/touch-matters.md. Lifting is absolute, as in the paper.
-_RDP = ("rdp", "glance-reactive", 12000, (_SMALL, "kl=1e-3", "hidden=64"))
+_RDP_SET = (_SMALL, "kl=1e-4", "hidden=64", "scale=standard", "plan.pushed=follow")
+_RDP = ("rdp", "glance-reactive", 8000, _RDP_SET)
 VARIANTS = (
     Variant("rdp", *_RDP),
-    Variant("dp", "diffusion", "glance", 4000, (_SMALL, *_AT_12_HZ)),
-    Variant("dp-touch", "diffusion", "glance-touch", 4000, (_SMALL, *_AT_12_HZ)),
+    Variant("dp", "diffusion", "glance", 3000, (_SMALL, *_AT_12_HZ)),
+    Variant("dp-touch", "diffusion", "glance-touch", 3000, (_SMALL, *_AT_12_HZ)),
     Variant("bc", "bc", "glance", 8000),
     Variant("rdp-blind", *_RDP, blind=True),
 )
@@ -112,14 +120,18 @@ def demonstrations(options: argparse.Namespace, scene: str, blind: bool) -> Path
     """Where the takes of a scene are; makes those that are missing."""
     root: Path = options.demos or options.out / "demos"
     folder = root / (f"{scene}-blind" if blind else scene)
-    for perturb, first, count in DEMONSTRATIONS[: 1 if blind else 3]:
-        done = folder / f".made-{first}"
+    recovers = plugins.load("operators", scene).recovers
+    for perturb, first, count, wander in DEMONSTRATIONS[: 1 if blind else None]:
+        done = folder / f".made-{first}{'-wander' if wander else ''}"
+        if wander and not recovers:
+            continue
         if done.exists() or (options.demos is not None and folder.exists()):
             continue
         teledeck(
             *("collect", "--headless", "--fast", "--scene", scene, "--dataset", str(folder)),
             *("--seed", str(first), "-n", str(count)),
             *(("--perturb", perturb) if perturb else ()),
+            *(("--wander",) if wander else ()),
             *(("--operator", "scripted-blind") if blind else ()),
             cost=(options.out, f"demonstrations {folder.name} {perturb or 'undisturbed'}", count),
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from devices.errors import PolicyError
 from policies.contract import Window
@@ -50,3 +51,14 @@ def test_sizes_are_checked() -> None:
     with pytest.raises(PolicyError, match="horizon"):
         odd = type(SPACE)(sides=("right",), horizon=18)
         build(DiffusionPolicy, NEEDS, odd, random_batch(NEEDS, odd), widths=[16, 16, 16])
+
+
+def test_without_tilt_how_the_tool_is_turned_changes_nothing() -> None:
+    policy, _ = build(DiffusionPolicy, NEEDS, SPACE, tilt=False, **SMALL)
+    batch = random_batch(NEEDS, SPACE)
+    turned = {**batch, "pose": batch["pose"].clone()}
+    turned["pose"][..., 3:] = torch.tensor([0.0, 0.0, 1.0, 0.0])
+    one, other = (policy.prepare(policy.config, b) for b in (batch, turned))
+    for key in one:
+        assert torch.equal(one[key], other[key]), key
+    assert torch.equal(one["pose"][..., :3], batch["pose"][..., :3])
