@@ -124,6 +124,9 @@ class TouchReader:
         for index, side in enumerate(self._sides):
             below = _subtree(model, model.body(robot.tool_body[side]).id)
             self._side_of_geom[:-1][np.isin(model.geom_bodyid, below)] = index
+        # The same as lists: for one number at a time they are ten times as fast.
+        self._pad_list: list[int] = self._pad_of_geom.tolist()
+        self._side_list: list[int] = self._side_of_geom.tolist()
 
     def read(self, data: mujoco.MjData) -> Touch:
         """What is felt at the instant that `data`'s last forward pass stands for."""
@@ -138,7 +141,7 @@ class TouchReader:
         for index, site in enumerate(self._pad_sites):
             mujoco.mju_mat2Quat(poses[index, 3:], data.site_xmat[site])
         for array in (*fields, poses, wrench):
-            array.flags.writeable = False
+            array.setflags(write=False)
         return Touch(
             field=dict(zip(self._pads, fields, strict=True)),
             pad_pose=dict(zip(self._pads, poses, strict=True)),
@@ -163,14 +166,15 @@ class TouchReader:
         force = self._forces(data, use)
         patches: dict[tuple[int, int], list[tuple[int, float]]] = {}
         wrists: dict[int, list[tuple[int, float]]] = {}
+        pads, sides = self._pad_list, self._side_list
         # Force acts on the second geom of a contact and reacts on the first.
         for n, (first, second) in enumerate(geoms[use].tolist()):
             for geom, other, sign in ((first, second, -1.0), (second, first, 1.0)):
-                pad, side = self._pad_of_geom[geom], self._side_of_geom[geom]
+                pad, side = pads[geom], sides[geom]
                 if pad >= 0:
-                    patches.setdefault((int(pad), other), []).append((n, sign))
-                if side >= 0 and self._side_of_geom[other] != side:
-                    wrists.setdefault(int(side), []).append((n, sign))
+                    patches.setdefault((pad, other), []).append((n, sign))
+                if side >= 0 and sides[other] != side:
+                    wrists.setdefault(side, []).append((n, sign))
         for (pad, _), rows in patches.items():
             push, where = _told_in(pad_position[pad], pad_rotation[pad], force, point, rows)
             self._imprint(pad, where[:, :2], push, fields[pad])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import mujoco
@@ -208,9 +208,9 @@ class World:
                 continue
             t_ns = self._epoch_ns + k * self.dt_ns
             before = self.state_vector()
-            q, qd = data.qpos.copy(), data.qvel.copy()
+            joints = self._joints()
             mujoco.mj_step(model, data)
-            self._tell_state(t_ns, before, q, qd)
+            self._tell_state(t_ns, before, joints)
             if k % TOUCH_EVERY == 0:
                 self._touch = self._reader.read(data)
                 self._tell_touch(t_ns)
@@ -298,6 +298,13 @@ class World:
             progress=self.scene.progress(self.model, data),
         )
 
+    def felt(self, t_ns: int) -> Observation:
+        """The part of `observation` that a hand elsewhere needs: time and touch. Where the tools
+        are and what the scene knows takes longer than all else that is done for such a hand."""
+        return Observation(
+            t_ns=t_ns, tool={}, gripper={}, tactile=self._touch.field, wrench=self._touch.wrench
+        )
+
     @property
     def touch(self) -> Touch:
         """The last touch sample."""
@@ -313,24 +320,42 @@ class World:
         return self.robot.finger_to_gap(self.robot.finger_sign(side) * qpos[self._finger[side]])
 
     def _tell(self, stream: str, t_ns: int, data: npt.NDArray[Any]) -> None:
-        data.flags.writeable = False
+        data.setflags(write=False)
         seq = self._seq[stream]
         self._seq[stream] = seq + 1
         self._last_t_ns = t_ns
         self._samples.append(Sample(stream, seq, t_ns, data))
 
-    def _tell_state(self, t_ns: int, state: FloatArray, q: FloatArray, qd: FloatArray) -> None:
-        data = self.data
-        for side in self._sides:
+    def _joints(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Joint angles, speeds and gap of each side now; copies."""
+        qpos, qvel = self.data.qpos, self.data.qvel
+        return [
+            (
+                qpos.take(self._qadr[side]),
+                qvel.take(self._vadr[side]),
+                np.array([self._gap(qpos, side)]),
+            )
+            for side in self._sides
+        ]
+
+    def _tell_state(
+        self,
+        t_ns: int,
+        state: FloatArray,
+        joints: Sequence[tuple[FloatArray, FloatArray, FloatArray]],
+    ) -> None:
+        positions, rotations = self.data.site_xpos, self.data.site_xmat
+        torque = self.data.qfrc_actuator
+        for side, (q, qd, gap) in zip(self._sides, joints, strict=True):
             pose = np.empty(7)
             site = self._tool[side]
-            pose[:3] = data.site_xpos[site]
-            mujoco.mju_mat2Quat(pose[3:], data.site_xmat[site])
-            self._tell(f"{side}_arm/q", t_ns, q[self._qadr[side]])
-            self._tell(f"{side}_arm/qd", t_ns, qd[self._vadr[side]])
-            self._tell(f"{side}_arm/tau", t_ns, data.qfrc_actuator[self._vadr[side]])
+            pose[:3] = positions[site]
+            mujoco.mju_mat2Quat(pose[3:], rotations[site])
+            self._tell(f"{side}_arm/q", t_ns, q)
+            self._tell(f"{side}_arm/qd", t_ns, qd)
+            self._tell(f"{side}_arm/tau", t_ns, torque.take(self._vadr[side]))
             self._tell(f"{side}_arm/T_world_tool", t_ns, pose)
-            self._tell(f"{side}_gripper/gap", t_ns, np.array([self._gap(q, side)]))
+            self._tell(f"{side}_gripper/gap", t_ns, gap)
         self._tell("sim/state", t_ns, state)
 
     def _tell_touch(self, t_ns: int) -> None:
