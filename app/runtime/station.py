@@ -176,9 +176,11 @@ class Station:
         self._due_ns = self._next_due(start_ns, period_ns)
         self._started_ns, self._posted = start_ns, False
         self._watch_heartbeat(start_ns)
-        observation = self._world.observation(start_ns)
         if self._policies is not None and self._policies.step():
             self._hand_to_policy()
+        # Only a script looks at the robot and its scene; a person does so with eyes.
+        look = self._world.observation if self._leaders.scripted else self._world.felt
+        observation = look(start_ns)
         reading = self._who_drives(observation, self._read(observation))
         read_ns = self._clock.now_ns()
         tick = self._chain.tick(reading, Measured(observation.wrench))
