@@ -68,7 +68,7 @@ class SpreadTable:
         index = (self.clip(points) - self.low) * self._scale
         left = np.minimum(index.astype(np.intp), len(self._rows) - 2)
         part = (index - left)[:, None]
-        return self._rows[left] + part * self._steps[left]
+        return self._rows.take(left, axis=0) + part * self._steps.take(left, axis=0)
 
 
 def _tilted(positions: FloatArray, point: float, spread: float) -> FloatArray:
@@ -183,7 +183,7 @@ class TouchReader:
             position, rotation = data.site_xpos[site], data.site_xmat[site].reshape(3, 3)
             push, arm = _told_in(position, rotation, force, point, rows)
             wrench[side, :3] = push.sum(axis=0)
-            wrench[side, 3:] = np.cross(arm, push).sum(axis=0)
+            wrench[side, 3:] = _cross(arm, push).sum(axis=0)
 
     @staticmethod
     def _forces(data: mujoco.MjData, use: npt.NDArray[np.intp]) -> FloatArray:
@@ -200,7 +200,8 @@ class TouchReader:
         in the pad's frame."""
         load = -push[:, 2]
         if len(load) == 1 or load.min() < 0.0 or not load.any():
-            channels = np.stack([load, push[:, 1], push[:, 0]], axis=1)
+            channels = push[:, ::-1].copy()
+            channels[:, 0] = load
             field += self._spread(pad, where, channels)
             return
         along_rows, along_columns = self._tables[pad]
@@ -241,7 +242,17 @@ def _told_in(
     """Signed forces and points of some contacts, told in a frame; shapes (m, 3)."""
     index = [row for row, _ in rows]
     sign = np.array([[sign] for _, sign in rows])
-    return (sign * force[index]) @ rotation, (point[index] - position) @ rotation
+    push, where = sign * force.take(index, axis=0), point.take(index, axis=0) - position
+    return push @ rotation, where @ rotation
+
+
+def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
+    """As `np.cross` of two (m, 3), which takes ten times as long for a few rows."""
+    product = np.empty_like(a)
+    product[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
+    product[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
+    product[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return product
 
 
 def _subtree(model: mujoco.MjModel, root: int) -> npt.NDArray[np.intp]:
