@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import mujoco
@@ -198,8 +198,12 @@ class World:
         self.scene.perturb(name, self.model, self.data, self._rng)
 
     # -------------------------------------------------------------------- time
-    def step(self, n: int = 1) -> None:
-        """`n` physics steps, with the samples that fall due on the way."""
+    def step(self, n: int = 1, felt: Callable[[], None] | None = None) -> None:
+        """`n` physics steps, with the samples that fall due on the way.
+
+        Args:
+            felt: Called as soon as a touch sample can be collected, before the scene goes on.
+        """
         model, data = self.model, self.data
         steps = self.steps
         for k in range(steps, steps + n):
@@ -214,6 +218,8 @@ class World:
             if k % TOUCH_EVERY == 0:
                 self._touch = self._reader.read(data)
                 self._tell_touch(t_ns)
+                if felt is not None:
+                    felt()
                 self.scene.advance(model, data, self._touch)
             if k % PROGRESS_EVERY == 0:
                 done = [self.scene.progress(model, data), float(self.scene.success(model, data))]
@@ -225,18 +231,25 @@ class World:
                 next_step="Reset the scene",
             )
 
-    def advance_to(self, now_ns: int, max_steps: int) -> int:
+    def advance_to(
+        self, now_ns: int, max_steps: int, felt: Callable[[], None] | None = None
+    ) -> int:
         """Make every step whose instant has come by `now_ns`, but not more than `max_steps`.
 
         A step tells of the instant at its begin; to wait until it is over would make what is felt a
         whole step older. So the present state is up to one step ahead of `now_ns`.
+
+        Args:
+            now_ns: [ns, monotonic].
+            max_steps: Steps at once.
+            felt: As for `step`.
 
         Returns:
             How far the epoch moved because the machine could not keep up [ns], 0 when it did.
         """
         due = max(0, (now_ns - self.t_ns) // self.dt_ns + 1)
         steps = min(due, max_steps)
-        self.step(int(steps))
+        self.step(int(steps), felt)
         slipped = int(due - steps) * self.dt_ns
         self._epoch_ns += slipped
         self._pace.append((now_ns, self.steps))
