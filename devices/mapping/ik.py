@@ -134,7 +134,7 @@ class ArmIk:
         self._configuration.update(q)
         if not targets:
             return IkAnswer(self.kinematics.split(q), {}, {}, {})
-        here = {side: self.kinematics.tool_here(side) for side in targets}
+        here = self.kinematics.tools(q)
         tasks: list[Task] = [self._posture]
         ways: dict[Side, tuple[FloatArray, FloatArray]] = {}
         for side, target in targets.items():

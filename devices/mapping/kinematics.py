@@ -105,6 +105,7 @@ class Kinematics:
         self._ends = [(int(a), int(b)) for a, b in self.pairs]
         self._names = [self._body(geom) for geom in range(self.model.ngeom)]
         self._points = np.zeros(6)
+        self._tools: tuple[bytes, dict[Side, Pose]] | None = None  # of the angles last asked about
         mujoco.mj_kinematics(self.model, self.data)
 
     def stack(self, q: Mapping[Side, FloatArray]) -> FloatArray:
@@ -132,7 +133,10 @@ class Kinematics:
     def tools(self, q: FloatArray) -> dict[Side, Pose]:
         """`T_world_tool` per side at the whole joint vector `q` [rad], shape (nq,)."""
         self.place(q)
-        return {side: self.tool_here(side) for side in self.sides}
+        key = q.tobytes()
+        if self._tools is None or self._tools[0] != key:
+            self._tools = key, {side: self.tool_here(side) for side in self.sides}
+        return self._tools[1].copy()
 
     def near(self, within: float) -> list[Nearness]:
         """Pairs closer than `within` [m] in the configuration last placed."""
