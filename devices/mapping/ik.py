@@ -122,6 +122,7 @@ class ArmIk:
         self._posture.set_target(self._home)
         self._jacobian = np.zeros((3, kinematics.model.nv))
         self._body_of: list[int] = kinematics.model.geom_bodyid.tolist()
+        self._own = {side: self._geoms_of(side) for side in kinematics.sides}
 
     def solve(self, q: FloatArray, targets: Mapping[Side, Pose]) -> IkAnswer:
         """One tick from `q` towards the targets.
@@ -245,10 +246,9 @@ class ArmIk:
             return ""
         columns = self.kinematics.columns[side]
         names = self.kinematics.robot.joint_names[side]
-        bodies = {self.kinematics.model.joint(name).bodyid[0] for name in names}
+        own = self._own[side]
         for pair in near:
-            own = any(self._belongs(geom, bodies) for geom in pair.geoms)
-            if own and pair.distance < limit.margin * 1.5:
+            if pair.distance < limit.margin * 1.5 and not own.isdisjoint(pair.geoms):
                 return f"would touch: {pair.first} and {pair.second} are close"
         at_end = (q[columns] <= self._q_min[columns] + 1e-3) | (
             q[columns] >= self._q_max[columns] - 1e-3
@@ -257,14 +257,14 @@ class ArmIk:
             return f"joint limit of {names[int(np.argmax(at_end))]}"
         return "out of reach"
 
-    def _belongs(self, geom: int, bodies: set[int]) -> bool:
-        model = self.kinematics.model
-        body = int(model.geom_bodyid[geom])
-        while body:
-            if body in bodies:
-                return True
-            body = int(model.body_parentid[body])
-        return False
+    def _geoms_of(self, side: Side) -> frozenset[int]:
+        """Ids of the geoms that an arm's joints move."""
+        model, names = self.kinematics.model, self.kinematics.robot.joint_names[side]
+        moved = {int(model.joint(name).bodyid[0]) for name in names}
+        for body in range(1, model.nbody):  # children come after parents in MuJoCo
+            if int(model.body_parentid[body]) in moved:
+                moved.add(body)
+        return frozenset(geom for geom, body in enumerate(self._body_of) if body in moved)
 
 
 def _solve(
