@@ -64,7 +64,9 @@ def _as_hand(hand: HandInput | None) -> Hand | None:
 def hand_row(hand: HandInput) -> FloatArray:
     """A row of `leader/S`: HAND_COLUMNS, shape (9,); grip is NaN where it was not asked."""
     grip = math.nan if hand.grip is None else hand.grip
-    return np.concatenate([hand.pose.to_array(), [float(hand.clutch), grip]])
+    return np.array(
+        [*hand.pose.position.tolist(), *hand.pose.quat.tolist(), float(hand.clutch), grip]
+    )
 
 
 def command_specs(rate_hz: float) -> tuple[StreamSpec, ...]:

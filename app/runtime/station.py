@@ -105,7 +105,6 @@ class Station:
             ),
         )
         self._touch_bell = BellRope(run, "touch")
-        self._felt = {spec.name for spec in world.specs if spec.kind == "touch"}
         self._meter = LoopMeter(config.control_hz)
         self._lean = Lean(round(NS_PER_S / config.control_hz))
         self._quarter_ns = round(NS_PER_S / config.control_hz / 4)
@@ -159,13 +158,16 @@ class Station:
 
     def _advance(self, now_ns: int) -> int:
         """Physics, and its samples to the rings. Returns when the physics was done [ns]."""
-        self._slipped_ns += self._world.advance_to(now_ns, _MAX_CATCH_UP_STEPS)
+        self._slipped_ns += self._world.advance_to(now_ns, _MAX_CATCH_UP_STEPS, self._tell_touch)
         stepped_ns = self._clock.now_ns()
-        samples = self._world.collect()
-        self._outlet.publish_all(samples)
-        if any(sample.stream in self._felt for sample in samples):
-            self._touch_bell.pull()
+        self._outlet.publish_all(self._world.collect())
         return stepped_ns
+
+    def _tell_touch(self) -> None:
+        """What has just been felt, and all before it, at once: neither what the scene makes of it
+        nor further steps are waited for."""
+        self._outlet.publish_all(self._world.collect())
+        self._touch_bell.pull()
 
     # ------------------------------------------------------------------------------ one tick
     def tick(self) -> None:
@@ -176,9 +178,11 @@ class Station:
         self._due_ns = self._next_due(start_ns, period_ns)
         self._started_ns, self._posted = start_ns, False
         self._watch_heartbeat(start_ns)
-        observation = self._world.observation(start_ns)
         if self._policies is not None and self._policies.step():
             self._hand_to_policy()
+        # Only a script looks at the robot and its scene; a person does so with eyes.
+        look = self._world.observation if self._leaders.scripted else self._world.felt
+        observation = look(start_ns)
         reading = self._who_drives(observation, self._read(observation))
         read_ns = self._clock.now_ns()
         tick = self._chain.tick(reading, Measured(observation.wrench))

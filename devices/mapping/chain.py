@@ -286,7 +286,7 @@ class DriveChain:
         limit = self.robot.limits[side]
         low = limit.workspace_min + _WORKSPACE_MARGIN
         high = limit.workspace_max - _WORKSPACE_MARGIN
-        return Pose(np.clip(pose.position, low, high), pose.quat)
+        return Pose(np.minimum(np.maximum(pose.position, low), high), pose.quat)
 
     def _go_home(
         self,

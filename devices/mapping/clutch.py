@@ -7,6 +7,7 @@ holds, and only a fresh press of the clutch takes hold again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -266,7 +267,7 @@ class ClutchMapping:
         assert state.grasp is not None and state.target is not None and state.hand is not None
         lead = state.target.position - tool.position
         rotvec, angle = _turn(tool, state.target)
-        near = min(1.0, self.trust.leash_m / max(float(np.linalg.norm(lead)), 1e-9))
+        near = min(1.0, self.trust.leash_m / max(math.sqrt(lead.dot(lead)), 1e-9))
         turned = min(1.0, self.trust.leash_rad / max(angle, 1e-9))
         if near == 1.0 and turned == 1.0:
             return state
@@ -277,7 +278,8 @@ class ClutchMapping:
         return _SideState(Grasp(state.hand, target, state.grasp.driving), target, state.hand)
 
     def _jumped(self, before: Pose, now: Pose) -> bool:
-        distance = float(np.linalg.norm(now.position - before.position))
+        moved = now.position - before.position
+        distance = math.sqrt(moved.dot(moved))
         return distance > self.trust.jump_m or _turn(before, now)[1] > self.trust.jump_rad
 
 
@@ -305,11 +307,11 @@ def _follow(grasp: Grasp, target: Pose, before: Pose, hand: Pose, driving: Drivi
 def _turn(before: Pose, now: Pose) -> tuple[FloatArray, float]:
     """Rotation vector from `before` to `now` in world axes [rad], and its angle."""
     rotvec = rotvec_from_quat(quat_multiply(now.quat, quat_conjugate(before.quat)))
-    return rotvec, float(np.linalg.norm(rotvec))
+    return rotvec, math.sqrt(rotvec.dot(rotvec))
 
 
 def _grip(hand: HandInput) -> float | None:
     """Grip clipped to 0 ... 1; None stays None, and what is not a number is not followed."""
     if hand.grip is None or not np.isfinite(hand.grip):
         return None
-    return float(np.clip(hand.grip, 0.0, 1.0))
+    return min(max(float(hand.grip), 0.0), 1.0)

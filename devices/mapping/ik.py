@@ -7,6 +7,7 @@ spends what freedom is left on going back towards the home posture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from devices.leader import Side
 from devices.mapping.kinematics import Kinematics, Nearness
 from devices.pose import (
     Pose,
+    normalized,
     quat_conjugate,
     quat_from_rotvec,
     quat_multiply,
@@ -118,6 +120,9 @@ class ArmIk:
             kinematics.model, cost=cost.posture_cost, gain=cost.posture_gain
         )
         self._posture.set_target(self._home)
+        self._jacobian = np.zeros((3, kinematics.model.nv))
+        self._body_of: list[int] = kinematics.model.geom_bodyid.tolist()
+        self._own = {side: self._geoms_of(side) for side in kinematics.sides}
 
     def solve(self, q: FloatArray, targets: Mapping[Side, Pose]) -> IkAnswer:
         """One tick from `q` towards the targets.
@@ -126,21 +131,23 @@ class ArmIk:
             q: Whole joint vector that was sent last [rad], shape (nq,).
             targets: `T_world_tool` per driven side; the other arms stay as they are.
         """
-        q = np.clip(q, self._q_min, self._q_max)
+        q = np.minimum(np.maximum(q, self._q_min), self._q_max)
         self._configuration.update(q)
         if not targets:
             return IkAnswer(self.kinematics.split(q), {}, {}, {})
-        here = {side: self.kinematics.tool_here(side) for side in targets}
+        here = self.kinematics.tools(q)
         tasks: list[Task] = [self._posture]
+        ways: dict[Side, tuple[FloatArray, FloatArray]] = {}
         for side, target in targets.items():
-            waypoint = _towards(here[side], target, self.settings, self.dt)
-            self._tasks[side].set_target(mink.SE3(waypoint.to_array()[[3, 4, 5, 6, 0, 1, 2]]))
+            ways[side] = line, turn = _way(here[side], target)
+            waypoint = _towards(here[side], line, turn, self.settings, self.dt)
+            self._tasks[side].set_target(mink.SE3(waypoint))
             tasks.append(self._tasks[side])
         step, near = self._step(q, tasks, targets)
-        after = np.clip(q + step, self._q_min, self._q_max)
+        after = np.minimum(np.maximum(q + step, self._q_min), self._q_max)
         tools = self.kinematics.tools(after)
         errors = {side: _error(tools[side], target) for side, target in targets.items()}
-        before = {side: _error(here[side], target) for side, target in targets.items()}
+        before = {side: (_length(line), _length(turn)) for side, (line, turn) in ways.items()}
         blocked = {
             side: self._why_stuck(side, after, before[side], errors[side], near) for side in targets
         }
@@ -161,7 +168,7 @@ class ArmIk:
             speed: Share of the joint speed limits to use, 0 ... 1.
             sides: Arms that may move.
         """
-        q = np.clip(q, self._q_min, self._q_max)
+        q = np.minimum(np.maximum(q, self._q_min), self._q_max)
         self._configuration.update(q)
         task = mink.PostureTask(self.kinematics.model, cost=1.0)
         way = np.abs(goal - q)
@@ -200,27 +207,28 @@ class ArmIk:
         if step is None:
             return np.zeros_like(q), near
         # The solver keeps its bounds to 1e-6 only.
-        return np.clip(step, low, high), near
+        return np.minimum(np.maximum(step, low), high), near
 
     def _normals(self, near: list[Nearness]) -> FloatArray:
         """Rate at which each pair's distance shrinks per joint motion [m/rad], (n, nq)."""
-        model, data = self.kinematics.model, self.kinematics.data
+        model, data, scratch = self.kinematics.model, self.kinematics.data, self._jacobian
         normals = np.zeros((len(near), model.nv))
-        jacobian = np.zeros((3, model.nv))
-        for row, pair in enumerate(near):
-            line = pair.points[3:] - pair.points[:3]
-            length = float(np.linalg.norm(line))
+        for row, pair in zip(normals, near, strict=True):
+            start, stop = pair.points[:3], pair.points[3:]
+            line = stop - start
+            length = _length(line)
             if length < 1e-9:
                 continue
             line = line / (length if pair.distance >= 0 else -length)
-            for geom, point, sign in (
-                (pair.geoms[0], pair.points[:3], 1.0),
-                (pair.geoms[1], pair.points[3:], -1.0),
-            ):
-                body = int(model.geom_bodyid[geom])
-                if body:
-                    mujoco.mj_jac(model, data, jacobian, None, point, body)
-                    normals[row] += sign * (line @ jacobian)
+            first, second = pair.geoms
+            body = self._body_of[first]
+            if body:
+                mujoco.mj_jac(model, data, scratch, None, start, body)
+                row += line.dot(scratch)
+            body = self._body_of[second]
+            if body:
+                mujoco.mj_jac(model, data, scratch, None, stop, body)
+                row -= line.dot(scratch)
         return normals
 
     def _why_stuck(
@@ -238,10 +246,9 @@ class ArmIk:
             return ""
         columns = self.kinematics.columns[side]
         names = self.kinematics.robot.joint_names[side]
-        bodies = {self.kinematics.model.joint(name).bodyid[0] for name in names}
+        own = self._own[side]
         for pair in near:
-            own = any(self._belongs(geom, bodies) for geom in pair.geoms)
-            if own and pair.distance < limit.margin * 1.5:
+            if pair.distance < limit.margin * 1.5 and not own.isdisjoint(pair.geoms):
                 return f"would touch: {pair.first} and {pair.second} are close"
         at_end = (q[columns] <= self._q_min[columns] + 1e-3) | (
             q[columns] >= self._q_max[columns] - 1e-3
@@ -250,14 +257,14 @@ class ArmIk:
             return f"joint limit of {names[int(np.argmax(at_end))]}"
         return "out of reach"
 
-    def _belongs(self, geom: int, bodies: set[int]) -> bool:
-        model = self.kinematics.model
-        body = int(model.geom_bodyid[geom])
-        while body:
-            if body in bodies:
-                return True
-            body = int(model.body_parentid[body])
-        return False
+    def _geoms_of(self, side: Side) -> frozenset[int]:
+        """Ids of the geoms that an arm's joints move."""
+        model, names = self.kinematics.model, self.kinematics.robot.joint_names[side]
+        moved = {int(model.joint(name).bodyid[0]) for name in names}
+        for body in range(1, model.nbody):  # children come after parents in MuJoCo
+            if int(model.body_parentid[body]) in moved:
+                moved.add(body)
+        return frozenset(geom for geom, body in enumerate(self._body_of) if body in moved)
 
 
 def _solve(
@@ -277,19 +284,33 @@ def _solve(
     return np.asarray(x, dtype=np.float64) if flag > 0 else None
 
 
+def _way(pose: Pose, target: Pose) -> tuple[FloatArray, FloatArray]:
+    """From a pose to another: line [m] and rotation vector [rad], in world axes, shapes (3,)."""
+    turn = rotvec_from_quat(quat_multiply(target.quat, quat_conjugate(pose.quat)))
+    return target.position - pose.position, turn
+
+
+def _length(vector: FloatArray) -> float:
+    return math.sqrt(vector.dot(vector))
+
+
 def _error(pose: Pose, target: Pose) -> tuple[float, float]:
     """Distance [m] and angle [rad] between two poses."""
-    turn = rotvec_from_quat(quat_multiply(target.quat, quat_conjugate(pose.quat)))
-    return float(np.linalg.norm(target.position - pose.position)), float(np.linalg.norm(turn))
+    line, turn = _way(pose, target)
+    return _length(line), _length(turn)
 
 
-def _towards(pose: Pose, target: Pose, limit: IkSettings, dt: float) -> Pose:
-    """Where the tool should be one tick later: as far as it can brake before the target."""
-    line = target.position - pose.position
-    turn = rotvec_from_quat(quat_multiply(target.quat, quat_conjugate(pose.quat)))
-    line = line * _share(float(np.linalg.norm(line)), limit.tool_speed, limit.tool_acceleration, dt)
-    turn = turn * _share(float(np.linalg.norm(turn)), limit.turn_speed, limit.turn_acceleration, dt)
-    return Pose(pose.position + line, quat_multiply(quat_from_rotvec(turn), pose.quat))
+def _towards(
+    pose: Pose, line: FloatArray, turn: FloatArray, limit: IkSettings, dt: float
+) -> FloatArray:
+    """Where the tool should be one tick later: as far along its way as it can brake before its
+    end. (qw, qx, qy, qz, x, y, z), shape (7,)."""
+    line = line * _share(_length(line), limit.tool_speed, limit.tool_acceleration, dt)
+    turn = turn * _share(_length(turn), limit.turn_speed, limit.turn_acceleration, dt)
+    waypoint = np.empty(7)
+    waypoint[:4] = normalized(quat_multiply(quat_from_rotvec(turn), pose.quat))
+    waypoint[4:] = pose.position + line
+    return waypoint
 
 
 def _share(distance: float, speed: float, acceleration: float, dt: float) -> float:
@@ -297,5 +318,5 @@ def _share(distance: float, speed: float, acceleration: float, dt: float) -> flo
     if distance < 1e-12:
         return 1.0
     brake = acceleration * dt
-    reach = min(speed, float(np.sqrt(brake**2 + 2 * acceleration * distance)) - brake) * dt
+    reach = min(speed, math.sqrt(brake**2 + 2 * acceleration * distance) - brake) * dt
     return min(1.0, reach / distance)

@@ -6,7 +6,7 @@ capsule, fingers and furniture left out. It never shares data with the simulated
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,8 +100,13 @@ class Kinematics:
         self.site_ids = {side: self.model.site(robot.tool_site[side]).id for side in self.sides}
         self.pairs = _pairs(self.model, robot, self.sides)
         first, second = self.pairs[:, 0], self.pairs[:, 1]
+        self._first, self._second = np.ascontiguousarray(first), np.ascontiguousarray(second)
         self._reach = self.model.geom_rbound[first] + self.model.geom_rbound[second]
+        self._ends = [(int(a), int(b)) for a, b in self.pairs]
+        self._names = [self._body(geom) for geom in range(self.model.ngeom)]
         self._points = np.zeros(6)
+        self._tools: tuple[bytes, dict[Side, Pose]] | None = None  # of the angles last asked about
+        mujoco.mj_kinematics(self.model, self.data)
 
     def stack(self, q: Mapping[Side, FloatArray]) -> FloatArray:
         """Whole joint vector [rad], shape (nq,), of the angles per side."""
@@ -113,8 +118,11 @@ class Kinematics:
 
     def place(self, q: FloatArray) -> None:
         """Put the light model at the whole joint vector `q` [rad], shape (nq,)."""
-        self.data.qpos[:] = q
-        mujoco.mj_kinematics(self.model, self.data)
+        here = self.data.qpos
+        # Frames always belong to the joint angles; who asks again about the same ones has them.
+        if here.tobytes() != q.tobytes():
+            here[:] = q
+            mujoco.mj_kinematics(self.model, self.data)
 
     def tool_here(self, side: Side) -> Pose:
         """`T_world_tool` of the configuration last placed."""
@@ -125,31 +133,24 @@ class Kinematics:
     def tools(self, q: FloatArray) -> dict[Side, Pose]:
         """`T_world_tool` per side at the whole joint vector `q` [rad], shape (nq,)."""
         self.place(q)
-        return {side: self.tool_here(side) for side in self.sides}
+        key = q.tobytes()
+        if self._tools is None or self._tools[0] != key:
+            self._tools = key, {side: self.tool_here(side) for side in self.sides}
+        return self._tools[1].copy()
 
     def near(self, within: float) -> list[Nearness]:
         """Pairs closer than `within` [m] in the configuration last placed."""
-        centers = self.data.geom_xpos
-        gaps = centers[self.pairs[:, 0]] - centers[self.pairs[:, 1]]
-        candidates = np.flatnonzero(
-            np.einsum("ij,ij->i", gaps, gaps) <= (self._reach + within) ** 2
-        )
         found = []
-        for index in candidates:
-            first, second = int(self.pairs[index, 0]), int(self.pairs[index, 1])
-            distance = mujoco.mj_geomDistance(
-                self.model, self.data, first, second, within, self._points
-            )
-            if distance < within:
-                found.append(
-                    Nearness(
-                        distance,
-                        self._body(first),
-                        self._body(second),
-                        (first, second),
-                        self._points.copy(),
-                    )
+        for first, second, distance in self._closer(within):
+            found.append(
+                Nearness(
+                    distance,
+                    self._names[first],
+                    self._names[second],
+                    (first, second),
+                    self._points.copy(),
                 )
+            )
         return found
 
     def clearance(self, q: FloatArray, within: float = 0.02) -> tuple[float, str]:
@@ -158,10 +159,25 @@ class Kinematics:
         When all are farther apart than `within` [m], that and "" are returned.
         """
         self.place(q)
-        worst = min(self.near(within), key=lambda pair: pair.distance, default=None)
+        worst = min(self._closer(within), key=lambda pair: pair[2], default=None)
         if worst is None:
             return within, ""
-        return worst.distance, f"{worst.first} and {worst.second}"
+        first, second, distance = worst
+        return distance, f"{self._names[first]} and {self._names[second]}"
+
+    def _closer(self, within: float) -> Iterator[tuple[int, int, float]]:
+        """Pairs of geoms closer than `within` [m] and their distance [m]; while one is looked at,
+        `_points` holds its nearest points."""
+        centers = self.data.geom_xpos
+        gaps = centers.take(self._first, axis=0) - centers.take(self._second, axis=0)
+        near = np.einsum("ij,ij->i", gaps, gaps) <= (self._reach + within) ** 2
+        for index in np.flatnonzero(near).tolist():
+            first, second = self._ends[index]
+            distance = mujoco.mj_geomDistance(
+                self.model, self.data, first, second, within, self._points
+            )
+            if distance < within:
+                yield first, second, distance
 
     def _body(self, geom: int) -> str:
         name = str(self.model.body(self.model.geom_bodyid[geom]).name)

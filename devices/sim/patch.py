@@ -50,14 +50,17 @@ class PatchSampler:
         if len(points) == 2:
             return self._on_line(points, center)
         hull = _ordered(points)
-        middle = hull.mean(axis=0)
+        count = len(hull)
+        middle = hull.sum(axis=0) / count
         following = np.concatenate([hull[1:], hull[:1]])
         area = 0.5 * _cross(hull - middle, following - middle)
-        if area.sum() < _FLAT:
+        whole = area.sum()
+        if whole < _FLAT:
             return self._on_line(points, center)
-        corners = np.stack([hull, following, np.broadcast_to(middle, hull.shape)], axis=1)
+        corners = np.empty((count, 3, 2))
+        corners[:, 0], corners[:, 1], corners[:, 2] = hull, following, middle
         places = np.einsum("sb,tbk->tsk", self._triangle, corners).reshape(-1, 2)
-        shares = np.repeat(area / area.sum(), len(self._triangle)) / len(self._triangle)
+        shares = (area / whole).repeat(len(self._triangle)) / len(self._triangle)
         centroid = shares @ places
         offset = center - centroid
         edge = following - hull
@@ -65,8 +68,8 @@ class PatchSampler:
         reach = _cross(hull - centroid, edge)
         # Contacts that coincide make an edge without length, which bounds nothing.
         real = reach > 1e-14
-        leaving = _cross(np.broadcast_to(offset, edge.shape), edge)
-        outward = np.max(leaving[real] / reach[real], initial=0.0)
+        leaving = _cross(offset, edge)
+        outward = (leaving[real] / reach[real]).max(initial=0.0)
         return _shrunk(places, centroid, offset, float(outward)), shares
 
     def _on_line(self, points: FloatArray, center: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -92,8 +95,8 @@ def _shrunk(
 
 def _ordered(points: FloatArray) -> FloatArray:
     """The points counter-clockwise around their mean. (MuJoCo's patches are convex already.)"""
-    spread = points - points.mean(axis=0)
-    return points[np.argsort(np.arctan2(spread[:, 1], spread[:, 0]))]
+    spread = points - points.sum(axis=0) / len(points)
+    return points[np.arctan2(spread[:, 1], spread[:, 0]).argsort()]
 
 
 def _cross(a: FloatArray, b: FloatArray) -> FloatArray:

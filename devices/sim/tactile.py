@@ -68,7 +68,7 @@ class SpreadTable:
         index = (self.clip(points) - self.low) * self._scale
         left = np.minimum(index.astype(np.intp), len(self._rows) - 2)
         part = (index - left)[:, None]
-        return self._rows[left] + part * self._steps[left]
+        return self._rows.take(left, axis=0) + part * self._steps.take(left, axis=0)
 
 
 def _tilted(positions: FloatArray, point: float, spread: float) -> FloatArray:
@@ -124,6 +124,9 @@ class TouchReader:
         for index, side in enumerate(self._sides):
             below = _subtree(model, model.body(robot.tool_body[side]).id)
             self._side_of_geom[:-1][np.isin(model.geom_bodyid, below)] = index
+        # The same as lists: for one number at a time they are ten times as fast.
+        self._pad_list: list[int] = self._pad_of_geom.tolist()
+        self._side_list: list[int] = self._side_of_geom.tolist()
 
     def read(self, data: mujoco.MjData) -> Touch:
         """What is felt at the instant that `data`'s last forward pass stands for."""
@@ -138,7 +141,7 @@ class TouchReader:
         for index, site in enumerate(self._pad_sites):
             mujoco.mju_mat2Quat(poses[index, 3:], data.site_xmat[site])
         for array in (*fields, poses, wrench):
-            array.flags.writeable = False
+            array.setflags(write=False)
         return Touch(
             field=dict(zip(self._pads, fields, strict=True)),
             pad_pose=dict(zip(self._pads, poses, strict=True)),
@@ -163,14 +166,15 @@ class TouchReader:
         force = self._forces(data, use)
         patches: dict[tuple[int, int], list[tuple[int, float]]] = {}
         wrists: dict[int, list[tuple[int, float]]] = {}
+        pads, sides = self._pad_list, self._side_list
         # Force acts on the second geom of a contact and reacts on the first.
         for n, (first, second) in enumerate(geoms[use].tolist()):
             for geom, other, sign in ((first, second, -1.0), (second, first, 1.0)):
-                pad, side = self._pad_of_geom[geom], self._side_of_geom[geom]
+                pad, side = pads[geom], sides[geom]
                 if pad >= 0:
-                    patches.setdefault((int(pad), other), []).append((n, sign))
-                if side >= 0 and self._side_of_geom[other] != side:
-                    wrists.setdefault(int(side), []).append((n, sign))
+                    patches.setdefault((pad, other), []).append((n, sign))
+                if side >= 0 and sides[other] != side:
+                    wrists.setdefault(side, []).append((n, sign))
         for (pad, _), rows in patches.items():
             push, where = _told_in(pad_position[pad], pad_rotation[pad], force, point, rows)
             self._imprint(pad, where[:, :2], push, fields[pad])
@@ -179,7 +183,7 @@ class TouchReader:
             position, rotation = data.site_xpos[site], data.site_xmat[site].reshape(3, 3)
             push, arm = _told_in(position, rotation, force, point, rows)
             wrench[side, :3] = push.sum(axis=0)
-            wrench[side, 3:] = np.cross(arm, push).sum(axis=0)
+            wrench[side, 3:] = _cross(arm, push).sum(axis=0)
 
     @staticmethod
     def _forces(data: mujoco.MjData, use: npt.NDArray[np.intp]) -> FloatArray:
@@ -196,7 +200,8 @@ class TouchReader:
         in the pad's frame."""
         load = -push[:, 2]
         if len(load) == 1 or load.min() < 0.0 or not load.any():
-            channels = np.stack([load, push[:, 1], push[:, 0]], axis=1)
+            channels = push[:, ::-1].copy()
+            channels[:, 0] = load
             field += self._spread(pad, where, channels)
             return
         along_rows, along_columns = self._tables[pad]
@@ -237,7 +242,17 @@ def _told_in(
     """Signed forces and points of some contacts, told in a frame; shapes (m, 3)."""
     index = [row for row, _ in rows]
     sign = np.array([[sign] for _, sign in rows])
-    return (sign * force[index]) @ rotation, (point[index] - position) @ rotation
+    push, where = sign * force.take(index, axis=0), point.take(index, axis=0) - position
+    return push @ rotation, where @ rotation
+
+
+def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
+    """As `np.cross` of two (m, 3), which takes ten times as long for a few rows."""
+    product = np.empty_like(a)
+    product[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
+    product[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
+    product[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return product
 
 
 def _subtree(model: mujoco.MjModel, root: int) -> npt.NDArray[np.intp]:

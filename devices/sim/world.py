@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import mujoco
@@ -198,8 +198,12 @@ class World:
         self.scene.perturb(name, self.model, self.data, self._rng)
 
     # -------------------------------------------------------------------- time
-    def step(self, n: int = 1) -> None:
-        """`n` physics steps, with the samples that fall due on the way."""
+    def step(self, n: int = 1, felt: Callable[[], None] | None = None) -> None:
+        """`n` physics steps, with the samples that fall due on the way.
+
+        Args:
+            felt: Called as soon as a touch sample can be collected, before the scene goes on.
+        """
         model, data = self.model, self.data
         steps = self.steps
         for k in range(steps, steps + n):
@@ -208,12 +212,14 @@ class World:
                 continue
             t_ns = self._epoch_ns + k * self.dt_ns
             before = self.state_vector()
-            q, qd = data.qpos.copy(), data.qvel.copy()
+            joints = self._joints()
             mujoco.mj_step(model, data)
-            self._tell_state(t_ns, before, q, qd)
+            self._tell_state(t_ns, before, joints)
             if k % TOUCH_EVERY == 0:
                 self._touch = self._reader.read(data)
                 self._tell_touch(t_ns)
+                if felt is not None:
+                    felt()
                 self.scene.advance(model, data, self._touch)
             if k % PROGRESS_EVERY == 0:
                 done = [self.scene.progress(model, data), float(self.scene.success(model, data))]
@@ -225,18 +231,25 @@ class World:
                 next_step="Reset the scene",
             )
 
-    def advance_to(self, now_ns: int, max_steps: int) -> int:
+    def advance_to(
+        self, now_ns: int, max_steps: int, felt: Callable[[], None] | None = None
+    ) -> int:
         """Make every step whose instant has come by `now_ns`, but not more than `max_steps`.
 
         A step tells of the instant at its begin; to wait until it is over would make what is felt a
         whole step older. So the present state is up to one step ahead of `now_ns`.
+
+        Args:
+            now_ns: [ns, monotonic].
+            max_steps: Steps at once.
+            felt: As for `step`.
 
         Returns:
             How far the epoch moved because the machine could not keep up [ns], 0 when it did.
         """
         due = max(0, (now_ns - self.t_ns) // self.dt_ns + 1)
         steps = min(due, max_steps)
-        self.step(int(steps))
+        self.step(int(steps), felt)
         slipped = int(due - steps) * self.dt_ns
         self._epoch_ns += slipped
         self._pace.append((now_ns, self.steps))
@@ -298,6 +311,13 @@ class World:
             progress=self.scene.progress(self.model, data),
         )
 
+    def felt(self, t_ns: int) -> Observation:
+        """The part of `observation` that a hand elsewhere needs: time and touch. Where the tools
+        are and what the scene knows takes longer than all else that is done for such a hand."""
+        return Observation(
+            t_ns=t_ns, tool={}, gripper={}, tactile=self._touch.field, wrench=self._touch.wrench
+        )
+
     @property
     def touch(self) -> Touch:
         """The last touch sample."""
@@ -313,24 +333,42 @@ class World:
         return self.robot.finger_to_gap(self.robot.finger_sign(side) * qpos[self._finger[side]])
 
     def _tell(self, stream: str, t_ns: int, data: npt.NDArray[Any]) -> None:
-        data.flags.writeable = False
+        data.setflags(write=False)
         seq = self._seq[stream]
         self._seq[stream] = seq + 1
         self._last_t_ns = t_ns
         self._samples.append(Sample(stream, seq, t_ns, data))
 
-    def _tell_state(self, t_ns: int, state: FloatArray, q: FloatArray, qd: FloatArray) -> None:
-        data = self.data
-        for side in self._sides:
+    def _joints(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Joint angles, speeds and gap of each side now; copies."""
+        qpos, qvel = self.data.qpos, self.data.qvel
+        return [
+            (
+                qpos.take(self._qadr[side]),
+                qvel.take(self._vadr[side]),
+                np.array([self._gap(qpos, side)]),
+            )
+            for side in self._sides
+        ]
+
+    def _tell_state(
+        self,
+        t_ns: int,
+        state: FloatArray,
+        joints: Sequence[tuple[FloatArray, FloatArray, FloatArray]],
+    ) -> None:
+        positions, rotations = self.data.site_xpos, self.data.site_xmat
+        torque = self.data.qfrc_actuator
+        for side, (q, qd, gap) in zip(self._sides, joints, strict=True):
             pose = np.empty(7)
             site = self._tool[side]
-            pose[:3] = data.site_xpos[site]
-            mujoco.mju_mat2Quat(pose[3:], data.site_xmat[site])
-            self._tell(f"{side}_arm/q", t_ns, q[self._qadr[side]])
-            self._tell(f"{side}_arm/qd", t_ns, qd[self._vadr[side]])
-            self._tell(f"{side}_arm/tau", t_ns, data.qfrc_actuator[self._vadr[side]])
+            pose[:3] = positions[site]
+            mujoco.mju_mat2Quat(pose[3:], rotations[site])
+            self._tell(f"{side}_arm/q", t_ns, q)
+            self._tell(f"{side}_arm/qd", t_ns, qd)
+            self._tell(f"{side}_arm/tau", t_ns, torque.take(self._vadr[side]))
             self._tell(f"{side}_arm/T_world_tool", t_ns, pose)
-            self._tell(f"{side}_gripper/gap", t_ns, np.array([self._gap(q, side)]))
+            self._tell(f"{side}_gripper/gap", t_ns, gap)
         self._tell("sim/state", t_ns, state)
 
     def _tell_touch(self, t_ns: int) -> None:

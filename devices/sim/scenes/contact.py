@@ -18,10 +18,10 @@ def normal_forces(
     model: mujoco.MjModel, data: mujoco.MjData, first: str, second: str
 ) -> list[tuple[float, npt.NDArray[np.float64]]]:
     """Normal force [N] and point [m, world] of every contact between two geoms."""
-    pair = {model.geom(first).id, model.geom(second).id}
+    one, other = model.geom(first).id, model.geom(second).id
     found = []
     geoms = data.contact.geom
-    for i in np.flatnonzero(np.isin(geoms, list(pair)).all(axis=1)):
+    for i in np.flatnonzero(((geoms == one) | (geoms == other)).all(axis=1)):
         address = data.contact.efc_address[i]
         if address >= 0:
             found.append((float(data.efc_force[address]), data.contact.pos[i].copy()))
