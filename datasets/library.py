@@ -237,6 +237,12 @@ class Library:
             self._thumbnails.add(uid)
         return path
 
+    def take_note(self, uid: str) -> bool:
+        """Somebody else may have made the thumbnail of an episode: whether it is there. Quick."""
+        if self._thumbnail_path(uid).is_file():
+            self._thumbnails.add(uid)
+        return uid in self._thumbnails
+
     # --------------------------------------------------------------------------------- deciding
     def set_verdict(self, uid: str, verdict: Verdict, note: str = "") -> JournalLine:
         """Call an episode a success or a failure."""

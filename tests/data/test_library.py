@@ -177,3 +177,14 @@ def test_who_stops_a_look_keeps_what_it_has_read(dataset: Dataset, record: Recor
     read: list[int] = []
     library.look(lambda done, of: read.append(of))
     assert read == [1] and [card.uid for card in library.cards()] == uids
+
+
+def test_a_library_takes_note_of_thumbnails_that_others_made(
+    dataset: Dataset, record: Record
+) -> None:
+    uid = record(0.3)
+    mine, other = Library(dataset), Library(dataset)
+    assert not mine.take_note(uid) and mine.card(uid).thumbnail is None
+    path = other.thumbnail(uid)
+    dataset.episode_path(uid).write_bytes(b"no episode any more")  # it is not read again
+    assert mine.take_note(uid) and mine.card(uid).thumbnail == path

@@ -18,6 +18,7 @@ from app.runtime.supervisor import ChildSpec, Supervisor
 from datasets.dataset import Dataset
 
 PATIENCE_S = 20.0
+USUAL = ("front", "wrist_left", "wrist_right")  # of cameras that are not named
 SMALL = {"names": ["front", "wrist"], "width": 96, "height": 64, "rate_hz": 30.0}
 
 
@@ -51,6 +52,7 @@ class Studio:
             crash_dir=base / "crashes",
         )
         self.bus = Bus(self.supervisor.run)
+        self._cameras = [f"{name}/rgb" for name in (cameras or SMALL).get("names", USUAL)]
         self._recorder = self.bus.client("recorder")
         self._statuses = self.bus.subscriber("recorder")
         self.status: RecorderStatus | None = None
@@ -95,6 +97,10 @@ class Studio:
 
     def open(self, **more: Any) -> None:
         """Open the dataset, once all streams are there."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not all(self.supervisor.run.ring(name).exists() for name in self._cameras):
+            assert time.monotonic() < deadline, "the cameras never came"
+            self.supervisor.step(0.02)
         self.ask(OpenDataset(str(self.base / "data"), "wipe", "ada", **more))
         wanted = len(self.supervisor.run.rings())
         self.until(lambda status: len(status.streams) == wanted > 8)

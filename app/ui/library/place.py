@@ -222,8 +222,7 @@ class LibraryPlace(PlaceWidget):
 
     def _thumbnail_made(self, uid: str) -> None:
         library = self._library()
-        if library is not None and library.dataset is not None:
-            library.thumbnail(uid)  # in the cache by now: the library only takes note of it
+        if library is not None and library.take_note(uid):
             self._show()
 
     # -------------------------------------------------------------------------------- episodes
