@@ -1,6 +1,6 @@
 """The whole way of a new user with policies: collect, train, load, drive, take over, compare, kill.
 
-`python -m tests.e2e.policies_by_hand --out DIR [--takes DATASET]`
+`python -m tests.e2e.policies_by_hand --out DIR [--takes DATASET] [--kill HOME]`
 
 Records 30 scripted takes of *wipe* from the command line, opens the real window on them under a
 virtual display, and from then on uses keys and mouse alone (xdotool): puts a Reactive Diffusion
@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.virtual_display import virtual_display
@@ -47,18 +49,11 @@ def collect(book: Book, dataset: Path) -> None:
     )
 
 
-def session(book: Book, out: Path, takes: Path | None) -> None:
-    """The whole way."""
-    out.mkdir(parents=True, exist_ok=True)
-    home = out / "home"
-    # A new user: nothing is remembered, no training is there.
+@contextmanager
+def new_user(book: Book, out: Path, dataset: Path, home: Path) -> Iterator[User]:
+    """Somebody before the window of whom nothing is remembered but what lies in `home`."""
     os.environ["XDG_CONFIG_HOME"] = str(out / "config")
     os.environ["TELEDECK_HOME"] = str(home)
-    dataset = out / "takes" if takes is None else takes
-    if takes is None:
-        collect(book, dataset)
-    count = len(Library(Dataset.open(dataset), mend=False).cards(verdict="success"))
-    book.check("they are successes", lambda: count and f"{count} of {TAKES}", 0.0)
     with virtual_display(*SCREEN), seen_window("wipe", dataset) as (run, seen):
         book.check(
             "the window opens on it, and the robot wakes",
@@ -68,6 +63,21 @@ def session(book: Book, out: Path, takes: Path | None) -> None:
         )
         time.sleep(4.0)
         user = User(book, seen, run, dataset, home)
+        try:
+            yield user
+        finally:
+            user.robot.close()
+
+
+def session(book: Book, out: Path, takes: Path | None) -> None:
+    """The whole way."""
+    out.mkdir(parents=True, exist_ok=True)
+    dataset = out / "takes" if takes is None else takes
+    if takes is None:
+        collect(book, dataset)
+    count = len(Library(Dataset.open(dataset), mend=False).cards(verdict="success"))
+    book.check("they are successes", lambda: count and f"{count} of {TAKES}", 0.0)
+    with new_user(book, out, dataset, out / "home") as user:
         user.train()
         user.checkpoints_load_themselves()
         book.check(
@@ -84,7 +94,13 @@ def session(book: Book, out: Path, takes: Path | None) -> None:
         user.compare()
         user.kill(other)
         user.rollouts_are_episodes()
-        user.robot.close()
+
+
+def last_part(book: Book, out: Path, takes: Path, home: Path) -> None:
+    """Load the Diffusion Policy that an earlier run has trained, and kill it in motion."""
+    out.mkdir(parents=True, exist_ok=True)
+    with new_user(book, out, takes, home) as user:
+        user.kill(user.second_policy())
 
 
 def _end_trainings(queue: Path) -> None:
@@ -98,12 +114,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(tempfile.mkdtemp(prefix="policies-")))
     parser.add_argument("--takes", type=Path, help="a dataset of wipe that is there already")
+    parser.add_argument(
+        "--kill", type=Path, metavar="HOME", help="only the last part, with an earlier run's home"
+    )
     options = parser.parse_args()
+    if options.kill is not None and options.takes is None:
+        parser.error("--kill needs --takes")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it started, too
     began = time.monotonic()
     book = Book(options.out.absolute())
     try:
-        session(book, options.out.absolute(), options.takes)
+        if options.kill is not None:
+            last_part(book, options.out.absolute(), options.takes, options.kill)
+        else:
+            session(book, options.out.absolute(), options.takes)
     except Exception as error:  # noqa: BLE001 (what was seen so far is told all the same)
         book.check(f"the program goes on: {type(error).__name__}: {error}", lambda: False, 0.0)
     finally:
