@@ -253,7 +253,9 @@ class Recorder:
         return Ok(self._text, uid)
 
     def _living_rings(self) -> dict[str, Path]:
-        """Rings that somebody fills, by stream. Raises StreamError when there is none."""
+        """Rings that somebody fills, by stream; also one that came a moment ago: a take holds the
+        streams that are there when it begins. Raises StreamError when there is none."""
+        self._rings.refresh(at_once=True)
         rings = {name: reader.path for name, reader in self._rings.items() if reader.writer_alive()}
         if not rings:
             raise StreamError("There is nothing to record", next_step="Check that the station runs")

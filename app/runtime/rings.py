@@ -44,10 +44,11 @@ class RingSet(Mapping[str, RingReader]):
         self._next_refresh_ns = 0
         self.broken: dict[str, str] = {}
 
-    def refresh(self) -> None:
-        """Look which rings there are; cheap enough to be called often."""
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Look which rings there are, five times a second or `at_once`; cheap enough to be called
+        often."""
         now = self._clock.now_ns()
-        if now < self._next_refresh_ns:
+        if now < self._next_refresh_ns and not at_once:
             return
         self._next_refresh_ns = now + _REFRESH_NS
         there = self._run.rings()
