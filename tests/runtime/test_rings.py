@@ -48,6 +48,18 @@ def test_rings_appear_are_measured_replaced_and_disappear(tmp_path: Path) -> Non
         rings.close()
 
 
+def test_a_ring_that_came_a_moment_ago_is_found_at_once(tmp_path: Path) -> None:
+    with RunDir.create(tmp_path) as run:
+        rings = RingSet(run, FakeClock())
+        rings.refresh()
+        with RingWriter(run.ring(SPEC.name), SPEC, ring_capacity(SPEC)):
+            rings.refresh()
+            assert list(rings) == [], "it looks five times a second"
+            rings.refresh(at_once=True)
+            assert list(rings) == [SPEC.name]
+        rings.close()
+
+
 @given(st.floats(0.1, 1000.0))
 def test_rings_remember_long_enough(rate_hz: float) -> None:
     spec = StreamSpec("a/b", (1,), "uint8", "1", "", rate_hz)
