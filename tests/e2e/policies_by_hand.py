@@ -100,6 +100,7 @@ def last_part(book: Book, out: Path, takes: Path, home: Path) -> None:
     """Load the Diffusion Policy that an earlier run has trained, and kill it in motion."""
     out.mkdir(parents=True, exist_ok=True)
     with new_user(book, out, takes, home) as user:
+        user.hands.press("5")  # Test
         user.kill(user.second_policy())
 
 
