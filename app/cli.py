@@ -380,11 +380,6 @@ def _train(options: argparse.Namespace) -> int:
     if options.policy is None:
         if options.queue is None:
             raise ConfigError("What to train was not said", next_step="Name a --policy")
-        if not options.queue.expanduser().is_dir():
-            raise ConfigError(
-                f"There is no queue at {options.queue}",
-                next_step="Check the path, or put a training into it: add --dataset and --policy",
-            )
         return work_through(options.queue)
     plan = make_plan(
         _dataset(options),

@@ -129,9 +129,17 @@ def work_through(root: Path) -> int:
 
     Returns:
         0 if all that was run is done, else 1; 130 if it was stopped.
+
+    Raises:
+        ConfigError: When there is no such folder.
     """
     from policies.training_queue import READY, TrainingQueue
 
+    if not root.expanduser().is_dir():
+        raise ConfigError(
+            f"There is no queue at {root}",
+            next_step="Check the path, or put a training into it: add --dataset and --policy",
+        )
     stopping = threading.Event()
     child: list[subprocess.Popen[bytes]] = []
 

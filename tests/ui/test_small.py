@@ -18,7 +18,8 @@ from app.ui.fuzzy import rank, score
 from app.ui.hitch import HitchProbe
 from app.ui.settings import Settings, SettingsFile
 from app.ui.state import fault, mood
-from tests.ui.fake_session import recorder, station
+from app.ui.test.words import who_drives
+from tests.ui.fake_session import policy, recorder, station
 
 letters = st.text(alphabet="abcde ", min_size=0, max_size=8)
 
@@ -144,3 +145,13 @@ def test_faults_say_what_and_what_next() -> None:
     full = fault(station(), recorder(state="failed", text="The disk is full"), "")
     assert full is not None and "disk is full" in full.what
     assert fault(station(), recorder(), "an old fault") is None
+
+
+@pytest.mark.parametrize("phase", ["failed", "loading", "ready", "empty"])
+def test_a_policy_that_cannot_drive_is_not_said_to(phase: str) -> None:
+    gone = policy(
+        "policy_a", phase=phase, text="The policy_a was ended by SIGKILL. Its log is there."
+    )
+    who = who_drives(station(phase="driving", leader="policy_a"), {"policy_a": gone})
+    assert who.text == "A holds" and who.note == "The policy_a was ended by SIGKILL"
+    assert who.hand == ""  # there is nothing to go on with

@@ -41,13 +41,13 @@ from app.ui.test.memory import Memory, MemoryFile
 from app.ui.test.place import TestPlace
 from app.ui.test.plots import held
 from app.ui.test.results import book_of
-from app.ui.test.words import short_place, who_drives
+from app.ui.test.words import short_place
 from app.ui.window import MainWindow
 from devices.clock import FakeClock
 from devices.stream import Sample
 from policies.evaluation.trials import Trial, TrialBook
 from policies.training_run import Plan, Status
-from tests.ui.fake_session import FakeSession, policy, station
+from tests.ui.fake_session import FakeSession, policy
 
 pytestmark = [pytest.mark.gl, pytest.mark.window]
 
@@ -214,16 +214,6 @@ def test_space_holds_and_lets_go_on(lab: Lab) -> None:
     assert lab.place.run.bar.who.text() == "A holds"
     lab.press(Key.Key_Space)
     assert lab.asked(PolicyHold)[-1] == PolicyHold(False)
-
-
-@pytest.mark.parametrize("phase", ["failed", "loading", "ready", "empty"])
-def test_a_policy_that_cannot_drive_is_not_said_to(phase: str) -> None:
-    gone = policy(
-        "policy_a", phase=phase, text="The policy_a was ended by SIGKILL. Its log is there."
-    )
-    who = who_drives(station(phase="driving", leader="policy_a"), {"policy_a": gone})
-    assert who.text == "A holds" and who.note == "The policy_a was ended by SIGKILL"
-    assert who.hand == ""  # there is nothing to go on with
 
 
 @pytest.mark.parametrize("kind", FAILURES)
