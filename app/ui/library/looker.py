@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
-from app.runtime import priority
+from app.session.reading_thread import ReadingThread
 from datasets.library import Library
 from devices.errors import TeledeckError
 
@@ -14,7 +13,7 @@ TELL_EVERY_S = 0.3
 """How often it tells while it reads many episodes for the first time [s]."""
 
 
-class Looker:
+class Looker(ReadingThread):
     """Has a library look for episodes, the newest wish first.
 
     Args:
@@ -23,32 +22,17 @@ class Looker:
     """
 
     def __init__(self, on_looked: Callable[[str], None]) -> None:
+        super().__init__("looker")
         self._on_looked = on_looked
-        self._wake = threading.Condition()
         self._wanted: Library | None = None
-        self._ending = False
-        self._thread: threading.Thread | None = None
 
     def look(self, library: Library) -> None:
         """Ask it to look; returns at once."""
         with self._wake:
             self._wanted = library
-            if self._thread is None and not self._ending:
-                self._thread = threading.Thread(target=self._run, name="looker")
-                self._thread.start()
-            self._wake.notify()
-
-    def close(self) -> None:
-        """End the thread; what it has read stays known. Idempotent."""
-        with self._wake:
-            self._ending = True
-            self._wake.notify()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+            self._wanted_more()
 
     def _run(self) -> None:
-        priority.stand_back(priority.READER)
         while True:
             with self._wake:
                 while not (self._ending or self._wanted):

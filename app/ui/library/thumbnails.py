@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
-from app.runtime import priority
+from app.session.reading_thread import ReadingThread
 from datasets.dataset import Dataset
 from datasets.library import Library
 from devices.errors import TeledeckError
 
 
-class ThumbnailMaker:
+class ThumbnailMaker(ReadingThread):
     """Works off a list of episodes without a picture, the newest list first.
 
     It asks a `Library` of its own, since a library belongs to one thread.
@@ -21,33 +20,19 @@ class ThumbnailMaker:
     """
 
     def __init__(self, on_made: Callable[[str], None]) -> None:
+        super().__init__("thumbnails")
         self._on_made = on_made
-        self._wake = threading.Condition()
         self._todo: list[tuple[Dataset, str]] = []
         self._failed: set[str] = set()
-        self._ending = False
-        self._thread: threading.Thread | None = None
 
     def make(self, dataset: Dataset, uids: Sequence[str]) -> None:
         """Replace the list of what is missing."""
         with self._wake:
             self._todo = [(dataset, uid) for uid in uids if uid not in self._failed]
-            if self._todo and self._thread is None and not self._ending:
-                self._thread = threading.Thread(target=self._run, name="thumbnails")
-                self._thread.start()
-            self._wake.notify()
-
-    def close(self) -> None:
-        """End the thread. Idempotent."""
-        with self._wake:
-            self._ending = True
-            self._wake.notify()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+            if self._todo:
+                self._wanted_more()
 
     def _run(self) -> None:
-        priority.stand_back(priority.READER)
         library: Library | None = None
         while True:
             with self._wake:
