@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.runtime import priority
 from app.runtime.bus import Bus
 from app.runtime.rundir import RunDir
 from devices.errors import ConfigError, TeledeckError
@@ -90,6 +91,7 @@ def run_child(name: str, work: Callable[[Child], None], argv: Sequence[str] | No
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_REFUSED
+    priority.small_pages()
     with run:
         child = Child(name, run, arguments.options)
         watch_end, watch_begin = os.pipe()

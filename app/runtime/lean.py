@@ -71,6 +71,11 @@ class Lean:
         least, most = (self._nominal_ns * (1 + sign * MOST) for sign in (-1, 1))
         return round(min(max(fitting_ns + push_ns, least), most))
 
+    @property
+    def leans(self) -> bool:
+        """Whether there are posts to lean towards; as the last call of `period_ns` found it."""
+        return self._fitting_ns() is not None
+
     def _fitting_ns(self) -> float | None:
         """The period nearest to the nominal one that fits into the posts' interval; or None."""
         if self._interval_ns is None:

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from pathlib import Path
 
+from app.runtime import priority
 from devices.errors import PolicyError
 
 _LOOK_S = 1.0
@@ -42,10 +43,11 @@ class FolderWatch:
         return found
 
     def close(self) -> None:
+        """Look no more. The thread ends by itself: who closes must not wait for a disk."""
         self._closed.set()
-        self._thread.join(2 * _LOOK_S)
 
     def _run(self) -> None:
+        priority.stand_back(0)  # its maker may be the robot's loop, on a core of its own
         while True:
             with contextlib.suppress(OSError):  # a folder that changes while it is read
                 self._look()

@@ -21,6 +21,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import resource
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ from typing import Literal, TypeVar
 
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 _SCHED_OTHER = 0
+_CAP_IPC_LOCK = 14
+_NO_HUGE_PAGES = 41  # PR_SET_THP_DISABLE
+_LOCK_CURRENT, _LOCK_FUTURE, _LOCK_ON_FAULT = 1, 2, 4  # mlockall(2), on the machines named above
 
 T = TypeVar("T")
 
@@ -122,6 +126,40 @@ def go_before_all(rank: int = STATION_RANK) -> bool:
             os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(rank))
             return True
     return False
+
+
+def stay_in_memory() -> bool:
+    """Keep in memory what this process has used and will use, code and all, where that is allowed.
+
+    A system that looks for pages to give away takes those of a running program too, and to fetch
+    one from a disk takes longer than a tick. What is never used is not fetched for that.
+
+    Returns:
+        Whether it was allowed: whoever has no limit of locked memory may. Under a limit nothing is
+        locked, for then memory that is asked for later could be refused.
+    """
+    if not _may_lock_all():
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.mlockall(_LOCK_CURRENT | _LOCK_FUTURE | _LOCK_ON_FAULT) == 0)
+
+
+def _may_lock_all() -> bool:
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        return True
+    with open("/proc/self/status", encoding="ascii") as file:
+        rights = next((line.split()[1] for line in file if line.startswith("CapEff:")), "0")
+    return bool(int(rights, 16) >> _CAP_IPC_LOCK & 1)
+
+
+def small_pages() -> None:
+    """Let this process, and those it starts, use no huge pages of memory (prctl(2)).
+
+    To fill one, by a thread that asks for much memory or by the system that joins small ones, takes
+    the core for several milliseconds in which not even real time comes before, where the kernel
+    does not give way within itself.
+    """
+    ctypes.CDLL(None).prctl(_NO_HUGE_PAGES, 1, 0, 0, 0)
 
 
 def keep_apart(place: Literal["robot", "window"]) -> None:

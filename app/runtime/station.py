@@ -17,6 +17,7 @@ from app.runtime.hands import command_specs, leader_input, publish_commands
 from app.runtime.leaders import Leaders
 from app.runtime.lean import Lean
 from app.runtime.loop_meter import LoopMeter, input_delay_spec, loop_spec
+from app.runtime.lull import Lull
 from app.runtime.outlet import Outlet
 from app.runtime.policies import Policies
 from app.runtime.policy_drive import drive_spec
@@ -55,6 +56,7 @@ from devices.sim.world import World
 HOLD_AFTER_NS: Final = NS_PER_S // 2
 # A window that hangs for a moment must not end the run; one that dies is told by the supervisor.
 STOP_AFTER_NS: Final = 10 * NS_PER_S
+_LATE_NS: Final = 500_000  # after a stall the robot is served first, which tells touch too
 _SLIP_TOLD_NS: Final = 20_000_000
 _MAX_CATCH_UP_STEPS: Final = 40
 
@@ -107,6 +109,7 @@ class Station:
         self._touch_bell = BellRope(run, "touch")
         self._meter = LoopMeter(config.control_hz)
         self._lean = Lean(round(NS_PER_S / config.control_hz))
+        self._lull = Lull(round(NS_PER_S / config.control_hz), world.touch_every_ns)
         self._quarter_ns = round(NS_PER_S / config.control_hz / 4)
         self._due_ns = self._beat_ns = clock.now_ns()
         self._started_ns = self._due_ns - round(NS_PER_S / config.control_hz)
@@ -147,8 +150,11 @@ class Station:
 
     @property
     def follows_first(self) -> bool:
-        """Whether `follow` is due and no post waits for a tick: then it goes before `tick`."""
-        return not self._posted and self._clock.now_ns() >= self._world.touch_due_ns
+        """Whether `follow` is due, and neither does a post wait for a tick nor is one late: then it
+        goes before `tick`."""
+        now_ns = self._clock.now_ns()
+        late = now_ns > self._due_ns + _LATE_NS
+        return not self._posted and not late and now_ns >= self._world.touch_due_ns
 
     def follow(self) -> None:
         """Let the world come up to now between two ticks, so that what is felt is told at once."""
@@ -175,6 +181,8 @@ class Station:
         start_ns = self._clock.now_ns()
         lateness_ns = max(0, start_ns - self._due_ns)
         period_ns = self._lean.period_ns(start_ns)
+        if not self._lean.leans:
+            period_ns = self._lull.period_ns(self._due_ns, self._world.touch_due_ns)
         self._due_ns = self._next_due(start_ns, period_ns)
         self._started_ns, self._posted = start_ns, False
         self._watch_heartbeat(start_ns)

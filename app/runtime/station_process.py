@@ -29,6 +29,9 @@ from devices.sim.world import World
 
 STATUS_NS = NS_PER_S // 20
 _ROOM_NS = 1_500_000
+_SWITCH_S = 0.0001
+"""After which another thread of this process, of which there is hardly one, gives way to a tick;
+Python's own 5 ms are longer than a period."""
 
 
 def main() -> int:
@@ -62,6 +65,8 @@ def _work(child: Child) -> None:
     station = Station(config, world, chain, leaders, child.run, clock, publisher.send, policies)
     priority.keep_apart("robot")
     priority.go_before_all()
+    priority.stay_in_memory()
+    sys.setswitchinterval(_SWITCH_S)
     # A collection in the middle of a tick is the longest pause of the loop: do it when idle.
     gc.collect()
     gc.freeze()

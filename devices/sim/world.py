@@ -150,6 +150,11 @@ class World:
         """The instant that the next touch sample will tell of [ns, monotonic]."""
         return self._epoch_ns + -(-self.steps // TOUCH_EVERY) * TOUCH_EVERY * self.dt_ns
 
+    @property
+    def touch_every_ns(self) -> int:
+        """From one touch sample to the next [ns]."""
+        return TOUCH_EVERY * self.dt_ns
+
     # ----------------------------------------------------------------- command
     def command(self, command: RobotCommand) -> None:
         """Set the targets of the sides that the command names.

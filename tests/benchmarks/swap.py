@@ -25,16 +25,19 @@ from pathlib import Path
 
 import numpy as np
 
+from app.runtime import priority
 from app.runtime.loop_meter import SECTIONS
 from app.runtime.requests import SLOTS, Arm, Discard, PolicyLoad, PolicyUse, Start, Stop
 from app.virtual_display import virtual_display
 from devices.leader import HandInput, LeaderInput
 from devices.pose import Pose
 from devices.ring import RingReader
+from tests.benchmarks.late_ticks import KernelRecord
 from tests.benchmarks.report import Row, options, percentiles, tell
 from tests.serving.real_run import MODULE, RealRun
 
 _PERIOD_MS = 4.0
+_REACT_MS = 8.0
 _TAKEOVERS = 20
 _ALL = ("station", "recorder", "cameras")
 
@@ -44,6 +47,7 @@ def main() -> None:
     parser.add_argument("--swaps", type=int, default=20)
     parser.add_argument("--no-cameras", action="store_true", help="leaves a processor free")
     parser.add_argument("--checkpoint", type=Path, help="swap this one, torch and all")
+    parser.add_argument("--why", action="store_true", help="tell of every late tick (root, ftrace)")
     parser.add_argument("--window", action="store_true", help="with --rdp: and a window")
     parser.add_argument("--rdp", type=Path, help="measure the fast path of this checkpoint only")
     arguments = parser.parse_args()
@@ -63,7 +67,8 @@ def main() -> None:
         assert "Recording into" in getattr(reply, "text", ""), reply
         run.ask(Arm())
         run.ask(Start(task="benchmark"))
-        rows = _swaps(run, arguments.swaps, "good" if trained is None else str(trained))
+        path = "good" if trained is None else str(trained)
+        rows = _swaps(run, arguments.swaps, path, arguments.why)
         if trained is None:
             rows += _takeovers(run)
             rows += _fast_path(run, arguments.seconds)
@@ -72,7 +77,7 @@ def main() -> None:
     tell("Policies on a running station, no window, recording", rows, arguments.json)
 
 
-def _swaps(run: RealRun, swaps: int, path: str) -> list[Row]:
+def _swaps(run: RealRun, swaps: int, path: str, why: bool = False) -> list[Row]:
     run.drive(path)
     run.load(path)
     run.poll(1.0)
@@ -81,7 +86,9 @@ def _swaps(run: RealRun, swaps: int, path: str) -> list[Row]:
     memory: list[float] = []
     load = os.getloadavg()[0]
     stolen_s, since = _stolen_s(), time.monotonic()
-    with _Ticks(run) as quiet, _Ticks(run) as swapped:
+    with ExitStack() as stack:
+        quiet, swapped = stack.enter_context(_Ticks(run)), stack.enter_context(_Ticks(run))
+        record = stack.enter_context(_kernel_record(run)) if why else None
         for _ in range(swaps):
             swapped.begin()
             began = time.monotonic()
@@ -108,6 +115,8 @@ def _swaps(run: RealRun, swaps: int, path: str) -> list[Row]:
                 quiet.drain()
                 lasted = until - time.monotonic()
             quiet.end()
+        if record is not None:
+            _tell_why(record, swapped, quiet)
     stolen = 1e3 * (_stolen_s() - stolen_s) / (time.monotonic() - since)
     rows = [
         Row("load when the windows began", load, "1", "the run itself is part of it"),
@@ -126,6 +135,26 @@ def _swaps(run: RealRun, swaps: int, path: str) -> list[Row]:
     rows += percentiles("use to drives", swap_ms, "ms", "until the status says so, at 10 Hz")
     rows.append(Row("memory of two policies", float(np.median(memory)), "MB", f"resident; {path}"))
     return rows
+
+
+def _kernel_record(run: RealRun) -> KernelRecord:
+    station = run.supervisor.pid("station")
+    return KernelRecord(station, min(os.sched_getaffinity(station)))
+
+
+def _tell_why(record: KernelRecord, swapped: _Ticks, quiet: _Ticks) -> None:
+    """What the kernel knows of every late tick."""
+    record.stop()
+    late = [
+        *(("with", *one) for one in swapped.late()),
+        *(("without", *one) for one in quiet.late()),
+    ]
+    late.sort(key=lambda one: one[1])
+    told = record.explain([(begin, end) for _, begin, end, _ in late])
+    print(f"\nLate ticks; rows: {' '.join(SECTIONS)} [ms] of the tick before and of the late one")
+    for (where, begin, _, rows), one in zip(late, told, strict=True):
+        one.rows = rows
+        print(f"  {begin / 1e9:.3f} s, {where} a swap: {one}")
 
 
 def _stolen_s() -> float:
@@ -191,24 +220,41 @@ def _real_fast_path(arguments: argparse.Namespace) -> None:
         run.ask(Arm())
         run.ask(Start(task="benchmark"))
         rows = [Row("load when it began", os.getloadavg()[0], "1")]
-        rows += _fast_path(run, arguments.seconds, str(arguments.rdp))
+        rows += _fast_path(run, arguments.seconds, str(arguments.rdp), arguments.why)
         run.ask(Stop())
         run.ask(Discard())
     beside = "cameras, " * (not arguments.no_cameras) + "a window, " * arguments.window
     tell(f"Fast path of a trained policy beside {beside}recorder", rows, arguments.json)
 
 
-def _fast_path(run: RealRun, seconds: float, path: str = "react") -> list[Row]:
+def _fast_path(run: RealRun, seconds: float, path: str = "react", why: bool = False) -> list[Row]:
     slot = run.drive(path)
-    with RingReader(run.session.run.ring(f"{slot}/action")) as actions:
+    run.poll(1.0)
+    thread = _thread_as_nice_as(run.supervisor.pid(slot), priority.FAST_PATH)
+    with ExitStack() as stack:
+        actions = stack.enter_context(RingReader(run.session.run.ring(f"{slot}/action")))
+        record = stack.enter_context(KernelRecord(thread, None)) if why and thread else None
+        waited_ns = _waiting_ns(thread)
         actions.skip()
         times: list[np.ndarray] = []
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             run.poll(0.2)
             times.append(actions.drain().t_ns)
-    gaps = np.diff(np.concatenate(times)) / 1e6
+        waited_ms = (_waiting_ns(thread) - waited_ns) / 1e6 / seconds
+        t_ns = np.concatenate(times)
+        gaps = np.diff(t_ns) / 1e6
+        if record is not None:
+            record.stop()
+            late = np.flatnonzero(gaps >= 1.5 * _REACT_MS)
+            print(
+                f"\n{len(late)} of {len(gaps)} gaps between actions of {1.5 * _REACT_MS} ms and more"
+            )
+            for one in record.explain([(int(t_ns[k]), int(t_ns[k + 1])) for k in late[:40]]):
+                print(f"  {one}")
     rows = percentiles("fast path between actions", gaps, "ms", "asked for every 8 ms")
+    if thread:
+        rows.append(Row("fast path waited for a processor", waited_ms, "ms/s", "schedstat"))
     status = run.session.policies[slot]
     note = f"windows and react, by the worker; {status.name}"
     rows.append(Row("react p99", status.react_p99_ms, "ms", note))
@@ -218,18 +264,34 @@ def _fast_path(run: RealRun, seconds: float, path: str = "react") -> list[Row]:
     return rows
 
 
+def _thread_as_nice_as(process: int, nice: int) -> int:
+    """A thread of a process, by its niceness; 0 if there is none, as without privileges."""
+    for task in Path(f"/proc/{process}/task").iterdir():
+        if os.getpriority(os.PRIO_PROCESS, int(task.name)) == nice:
+            return int(task.name)
+    return 0
+
+
+def _waiting_ns(thread: int) -> int:
+    """How long a thread has waited for a processor so far [ns]; 0 for none."""
+    if not thread:
+        return 0
+    return int(Path(f"/proc/{thread}/schedstat").read_text(encoding="ascii").split()[1])
+
+
 class _Ticks:
     """The control loop in the windows between `begin` and `end`, without loss."""
 
     def __init__(self, run: RealRun) -> None:
         self._loop = RingReader(run.session.run.ring("station/loop"))
-        self._schedule = Path(f"/proc/{run.supervisor.pid('station')}/schedstat")
+        self._station = run.supervisor.pid("station")
         self._lateness: list[np.ndarray] = []
         self._whole: list[np.ndarray] = []
         self._gaps: list[np.ndarray] = []
         self._waited_ms: list[float] = []
         self.stolen = 0
         self._began_ns = 0
+        self._late: list[tuple[int, int, tuple[list[float], ...]]] = []
 
     def __enter__(self) -> _Ticks:
         return self
@@ -240,8 +302,9 @@ class _Ticks:
     def begin(self) -> None:
         self._loop.skip()
         self._times: list[np.ndarray] = []
+        self._rows = np.zeros((0, len(SECTIONS)))
         self._stolen_s = _stolen_s()
-        self._began_ns = self._waiting_ns()
+        self._began_ns = _waiting_ns(self._station)
 
     def drain(self) -> None:
         """Call it more often than the ring is long."""
@@ -249,21 +312,28 @@ class _Ticks:
         assert not loop.missed, "the benchmark was too slow to see every tick"
         before, self._stolen_s = self._stolen_s, _stolen_s()
         last = [times[-1] for times in self._times[-1:]]
-        missed = _missed(np.diff(np.concatenate([last, loop.t_ns])) / 1e6)
+        times = np.concatenate([last, loop.t_ns])
+        missed = _missed(np.diff(times) / 1e6)
+        if missed:
+            rows = [*self._rows[-1:], *loop.data][-len(times) :]
+            for k in np.flatnonzero(np.diff(times) >= 6e6):
+                pair = rows[k].tolist(), rows[k + 1].tolist()
+                self._late.append((int(times[k]), int(times[k + 1]), pair))
         self.stolen += min(missed, round(1e3 * (self._stolen_s - before) / _PERIOD_MS))
         if len(loop.t_ns):
             self._times.append(loop.t_ns)
+            self._rows = loop.data[-1:]
         self._lateness.append(loop.data[:, SECTIONS.index("lateness")])
         self._whole.append(loop.data[:, -1])
 
     def end(self) -> None:
-        self._waited_ms.append((self._waiting_ns() - self._began_ns) / 1e6)
+        self._waited_ms.append((_waiting_ns(self._station) - self._began_ns) / 1e6)
         self.drain()
         self._gaps.append(np.diff(np.concatenate(self._times)) / 1e6)
 
-    def _waiting_ns(self) -> int:
-        """How long the station's main thread has waited for a processor so far [ns]."""
-        return int(self._schedule.read_text(encoding="ascii").split()[1])
+    def late(self) -> list[tuple[int, int, tuple[list[float], ...]]]:
+        """The tick before, the late one [ns], and what both took."""
+        return self._late
 
     @property
     def gaps(self) -> np.ndarray:

@@ -226,6 +226,9 @@ def test_touch_is_told_at_its_instant_between_ticks(bench: Bench) -> None:
     bench.tick(5)
     for _ in range(20):
         due_ns = bench.world.touch_due_ns
+        while bench.station.tick_ns < due_ns:
+            bench.clock.sleep_until_ns(bench.station.tick_ns)
+            bench.station.tick()
         bench.clock.sleep_until_ns(due_ns)
         assert bench.station.follows_first
         bench.station.follow()
@@ -237,3 +240,20 @@ def test_touch_is_told_at_its_instant_between_ticks(bench: Bench) -> None:
         t_ns, _ = bench.rows(stream)
         assert set(np.diff(t_ns)) == {step_ns}, "whoever steps, nothing is left out or told twice"
         assert t_ns[-1] <= bench.clock.now_ns()
+
+
+def test_a_tick_that_is_late_goes_before_touch_and_tells_it(bench: Bench) -> None:
+    bench.tick(5)
+    due_ns = bench.world.touch_due_ns
+    bench.clock.sleep_until_ns(max(due_ns, bench.station.tick_ns) + 2_000_000)
+    assert not bench.station.follows_first
+    bench.station.tick()
+    t_ns, _ = bench.rows("left_inner_pad/tactile")
+    assert t_ns[-1] == due_ns
+
+
+def test_ticks_settle_in_the_middle_between_touch_samples(bench: Bench) -> None:
+    for _ in range(80):
+        bench.clock.sleep_until_ns(bench.station.tick_ns)
+        bench.station.tick()
+    assert (bench.world.touch_due_ns - bench.station.tick_ns) % 4_000_000 == 2_000_000
