@@ -257,16 +257,19 @@ class Wipe:
         stage.nudge(model, data, _BOARD, rng, aside=aside, depth=depth, turn=np.radians(8))
 
     def _leave_bits(self, data: mujoco.MjData, rng: np.random.Generator) -> None:
-        """Wipe all ink but one to three bits of up to 5 cm."""
+        """Wipe all ink but one to three bits of up to 5 cm, or but a few marks all over."""
         marks = self._writing(data)
-        left = np.zeros(len(marks), dtype=bool)
-        for _ in range(rng.integers(1, 4)):
-            middle = marks[rng.integers(len(marks)), :2]
-            half = rng.uniform([0.006, 0.005], [0.02, 0.025])
-            left |= (np.abs(marks[:, :2] - middle) <= half).all(axis=1)
+        if rng.random() < 0.5:
+            left = rng.random(len(marks)) < rng.uniform(0.04, 0.4)
+        else:
+            left = np.zeros(len(marks), dtype=bool)
+            for _ in range(rng.integers(1, 4)):
+                middle = marks[rng.integers(len(marks)), :2]
+                half = rng.uniform([0.006, 0.005], [0.02, 0.025])
+                left |= (np.abs(marks[:, :2] - middle) <= half).all(axis=1)
+        left[rng.integers(len(marks))] = True
         ink = data.userdata[_INK : _INK + len(marks)]
-        ink[~left] = 0.0
-        ink[left] = np.minimum(ink[left], rng.uniform(0.5, 1.0))
+        ink[:] = np.where(left, np.minimum(ink, rng.uniform(0.3, 1.0, len(marks))), 0.0)
 
 
 _FRESH = (0.07, 0.15, 0.52)
