@@ -215,7 +215,9 @@ class PolicyWorker:
         found = self._compared(opened, windows)
         self._tell(found)
         if bad := checks.refused(found):
-            raise PolicyError(f"The policy does not fit the station: {bad}")
+            raise PolicyError(
+                f"The policy does not fit the station: {bad}", next_step=checks.way_out(found)
+            )
         self._phase = "warming"
         policy.reset(0)
         window = self._first_window(windows)
