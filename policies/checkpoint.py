@@ -181,6 +181,13 @@ def make_policy(card: Card, where: Path) -> TrainablePolicy:
     """The policy that a card describes, with weights of its own."""
     try:
         kind = policy_class(card.policy)
+    except ConfigError as error:
+        raise PolicyError(
+            f"{where / POLICY_FILE}: {error.what}",
+            allowed=error.allowed,
+            next_step=error.next_step or "Install the package that it came with, or choose another",
+        ) from error
+    try:
         config = kind.read_config(card.config)
         normaliser = Normaliser.from_json(card.normaliser)
     except (ConfigError, PolicyError) as error:

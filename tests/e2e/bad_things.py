@@ -155,12 +155,19 @@ class BadPolicies:
         disguise = self._copy("disguise")
         content = pickle.dumps({"weights": list(range(5000))})
         (disguise / "weights.safetensors").write_bytes(content)
-        yield Bad("a pickle that is called safetensors", str(disguise), "weights.safetensors is a pickle", "(?i)serve it")
+        yield Bad(
+            "a pickle that is called safetensors",
+            str(disguise),
+            "weights.safetensors is a pickle",
+            "(?i)serve it",
+        )
         lerobot = self.root / "lerobot"
         lerobot.mkdir()
         (lerobot / "config.json").write_text('{"type": "act"}')
         (lerobot / "model.safetensors").write_bytes(b"x")
-        yield Bad("a foreign checkpoint", str(lerobot), "lerobot", "(?i)serve it", "lerobot|foreign")
+        yield Bad(
+            "a foreign checkpoint", str(lerobot), "lerobot", "(?i)serve it", "lerobot|foreign"
+        )
 
 
 @contextlib.contextmanager
