@@ -207,7 +207,7 @@ def in_the_window(book: Book, root: Path, size: tuple[int, int]) -> list[Found]:
         book.check(
             "the window opens, and the robot wakes",
             lambda: run.ring("right_arm/q_sent").exists() and not seen.text("^Waking the robot"),
-            90.0,
+            150.0,
         )
         time.sleep(4.0)
         clumsy = Clumsy(book, seen, run)
