@@ -254,7 +254,7 @@ def torch_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise PolicyError(
             f"Device '{name}' was asked for, but there is no usable GPU here",
-            next_step="Use --device cpu, or 'auto'",
+            next_step="Choose the device cpu, or auto (--device auto)",
         )
     if device.type not in ("cpu", "cuda"):
         raise PolicyError(f"Device '{name}' is not used here", allowed=("cpu", "cuda", "auto"))

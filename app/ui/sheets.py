@@ -63,9 +63,12 @@ class Sheet(Overlay):
             field.returnPressed.connect(self._finish)
 
     def say(self, text: str, tone: Tone | None, *, possible: bool) -> None:
+        changed = text != self.hint.text()
         self.hint.setText(text)
         self.hint.set_tone(tone)
         self.done.setEnabled(possible)
+        if changed and self.isVisible():
+            self._lay_out()  # a longer sentence needs more room
 
     def finish(self) -> None:
         """Take the values and close. Called only when possible."""

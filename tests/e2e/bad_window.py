@@ -168,12 +168,11 @@ class Clumsy:
             # The sheet knows: nothing is loaded at all.
             items = self._labels(bad.offender)
             picture = self._picture("load", bad)
-            self.hands.press("Escape")
+            self._close()
             self._note("load", bad, items, picture, "(in the sheet) ")
             return
         self.hands.press("Return")
-        failed = self.wait(lambda: self._failed(bad), 60.0)
-        items = self._labels(bad.offender) if failed else []
+        items = self._labels(bad.offender) if self._refused(bad) else []
         picture = self._picture("load", bad)
         self._note("load", bad, items, picture)
 
@@ -197,11 +196,11 @@ class Clumsy:
         button = self.seen.find("^Watch$", kind="Button")
         if button is not None and not button.enabled:
             items, picture = self._labels(bad.offender), self._picture("watch", bad)
-            self.hands.press("Escape")
+            self._close()
             self._note("watch", bad, items, picture, "(in the sheet) ")
             return
         self.hands.press("Return")
-        self.wait(lambda: self._failed(bad), 60.0)
+        self._refused(bad)
         self._note("watch", bad, self._labels(bad.offender), self._picture("watch", bad))
         self.hands.press("ctrl+shift+l")
         nothing = self.seen.wait("^Watch nothing$", 5.0)
@@ -214,6 +213,19 @@ class Clumsy:
         self.hands.press("ctrl+a")
         self.hands.type(path)
         time.sleep(0.5)
+
+    def _close(self) -> None:
+        """By mouse: Escape would stop the robot."""
+        button = self.seen.find("", kind="Button", name="^Close$")
+        if button is not None:
+            self.mouse.click(button)
+
+    def _refused(self, bad: Bad, seconds: float = 60.0) -> bool:
+        """Wait until its card says that it failed, and why; or that alone for a while."""
+        if not self.wait(lambda: self._failed(bad), seconds):
+            return False
+        self.wait(lambda: self._labels(bad.offender), 10.0)
+        return True
 
     def _failed(self, bad: Bad) -> bool:
         items = self.seen.look()
@@ -242,7 +254,7 @@ class Clumsy:
                 self.hands.press("Tab")
         if preset:
             self._choose("^It sees$", preset)
-        self.wait(lambda: self._labels(bad.offender), 40.0)
+        self.wait(lambda: self._labels(bad.offender), 90.0)
         button = self.seen.find("^Add to the queue")
         faults = []
         if button is not None and button.enabled:
@@ -252,7 +264,7 @@ class Clumsy:
         )
         if preset:
             self._choose("^It sees$", "state")
-        self.hands.press("Escape")
+        self._close()
         self.wait(lambda: self.seen.find("^New training$") is None, 5.0)
 
     def queue(self, bad: Bad, picture: str = "") -> None:

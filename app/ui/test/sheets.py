@@ -22,6 +22,9 @@ from app.ui.widgets import Button, SectionTitle
 from devices.errors import PolicyError
 from policies.refusing import refuse_other
 
+ROWS = 5
+"""Of what was used before that are seen at once."""
+
 _SIGNS = ("plan.json", "best", "policy.json", "checkpoints")
 """One of these is in a folder where checkpoints appear, as a rule."""
 
@@ -44,7 +47,6 @@ class PathSheet(Sheet):
         self.path.returnPressed.connect(self._finish)
         self.path.textChanged.connect(self._check)
         self.before = QListWidget()
-        self.before.setMaximumHeight(168)
         self.before.setAccessibleName(before)
         self.before.currentItemChanged.connect(self._pick)
         self.before.itemActivated.connect(lambda _: self._finish())
@@ -69,6 +71,8 @@ class PathSheet(Sheet):
             self.before.addItem(item)
         self.before.setCurrentRow(-1)
         self.before.blockSignals(False)
+        row = max(self.before.sizeHintForRow(0), 1)
+        self.before.setFixedHeight(min(ROWS, len(before)) * row + 8)
         self.before.setVisible(bool(before))
         self._before_title.setVisible(bool(before))
         self.path.setText(path)
