@@ -69,7 +69,7 @@ class Terminal:
     def run(self, bad: Bad, *arguments: str, whole: bool = False) -> None:
         """Run a command that must be refused, or with `whole` may also come true."""
         process = self.start(*arguments)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=170)
         words = errors.strip().removeprefix("teledeck: ").replace(str(self.root), "…")
         done = whole and process.returncode == 0
         words = "(it was read whole)" if done else words
@@ -261,7 +261,7 @@ def _train_all(clumsy: Clumsy, root: Path, queue: Path, good: Path) -> None:
     terminal = Terminal(root)
     line = [*train_line(good, 500_000), "--queue", str(queue)]
     for more in (("--device", "cuda"), ()):
-        terminal.start(*line, *more).communicate(timeout=60)
+        terminal.start(*line, *more).communicate(timeout=170)
     clumsy.start_queue()
     clumsy.queue(Bad("a GPU where there is none", "0001-bc", "cuda", "cpu"))
     _until(lambda: RunFolder(queue / "0002-bc").is_locked())
@@ -278,7 +278,7 @@ def _train_all(clumsy: Clumsy, root: Path, queue: Path, good: Path) -> None:
     _until(lambda: not RunFolder(queue / "0002-bc").is_locked())
     away = root / "taken-away"
     gone = takes(away)
-    terminal.start(*train_line(gone.root), "--queue", str(queue)).communicate(timeout=60)
+    terminal.start(*train_line(gone.root), "--queue", str(queue)).communicate(timeout=170)
     shutil.rmtree(away)
     clumsy.start_queue()
     clumsy.queue(Bad("its dataset was taken away", "0003-bc", "taken-away", "(?i)choose"))
@@ -327,7 +327,7 @@ def _station(run: Path) -> dict[str, int]:
     return found
 
 
-def _until(true: object, seconds: float = 60.0) -> None:
+def _until(true: object, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         if time.monotonic() > end:

@@ -20,6 +20,9 @@ from tests.e2e.by_hand import Hands
 from tests.e2e.seen import Item, Mouse, Seen
 from tests.e2e.steps import Book, Robot
 
+PATIENCE_S = 180.0
+"""For a policy that is loaded beside a window, a station and whatever else a machine does [s]."""
+
 _MISSES = DRIVE_COLUMNS.index("misses")
 _FOLLOWS = DRIVE_COLUMNS.index("follows")
 
@@ -140,7 +143,9 @@ class Clumsy:
         self.hands.press("F7")
         self._open("ctrl+l", address)
         self.hands.press("Return")
-        ready = self.book.check("the good policy is ready", lambda: self.seen.text("^Ready$"), 60.0)
+        ready = self.book.check(
+            "the good policy is ready", lambda: self.seen.text("^Ready$"), PATIENCE_S
+        )
         self.hands.press("ctrl+1")
         drives = self.book.check("it drives", lambda: self.seen.text("^Policy A$"), 20.0)
         moves = self.book.check("and the robot moves", lambda: self.robot.way(2.0) > 0.005, 20.0)
@@ -181,7 +186,7 @@ class Clumsy:
         self._begin()
         self._open("ctrl+l", bad.path)
         self.hands.press("Return")
-        self.wait(lambda: self._failed(bad) or self._ready(bad), 60.0)
+        self.wait(lambda: self._failed(bad) or self._ready(bad), PATIENCE_S)
         if self._failed(bad):
             self._note("load", bad, self._labels(bad.offender), self._picture("load", bad))
         else:
@@ -220,7 +225,7 @@ class Clumsy:
         if button is not None:
             self.mouse.click(button)
 
-    def _refused(self, bad: Bad, seconds: float = 60.0) -> bool:
+    def _refused(self, bad: Bad, seconds: float = PATIENCE_S) -> bool:
         """Wait until its card says that it failed, and why; or that alone for a while."""
         if not self.wait(lambda: self._failed(bad), seconds):
             return False
@@ -254,7 +259,7 @@ class Clumsy:
                 self.hands.press("Tab")
         if preset:
             self._choose("^It sees$", preset)
-        self.wait(lambda: self._labels(bad.offender), 90.0)
+        self.wait(lambda: self._labels(bad.offender), PATIENCE_S)
         button = self.seen.find("^Add to the queue")
         faults = []
         if button is not None and button.enabled:
@@ -275,7 +280,7 @@ class Clumsy:
             if "QueueList" in item.kind and bad.path in item.text:
                 self.mouse.click(item)
                 break
-        self.wait(lambda: self._labels(bad.offender), 60.0)
+        self.wait(lambda: self._labels(bad.offender), PATIENCE_S)
         self._note("train", bad, self._labels(bad.offender), self._picture("train", bad))
 
     def start_queue(self) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PyQt6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
+    from tests.ui.lab import Lab
     from tests.ui.library_room import Room
 
 
@@ -112,3 +113,15 @@ def room(qtbot: QtBot, qapp: QApplication, recorded: Path, tmp_path: Path) -> It
     yield made
     made.window.close()
     made.window.deleteLater()
+
+
+@pytest.fixture
+def lab(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Lab]:
+    """A window with the Test place."""
+    from app.ui import look
+    from tests.ui.lab import Lab
+
+    look.dress(qapp)
+    made = Lab(qtbot, tmp_path)
+    yield made
+    made.place.close_down()
