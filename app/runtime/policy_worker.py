@@ -256,7 +256,7 @@ class PolicyWorker:
             rates = self._rates_hz([need.stream for need in policy.needs])
             there = self._child.run.rings()
             sides = [side for side in SIDES if f"{side}_arm/q_sent" in there]
-            found = checks.compare(policy.needs, windows.specs(), rates)
+            found = checks.compare(policy.needs, windows.specs(), rates, there)
             found += checks.compare_actions(policy.space, sides)
             if not checks.refused(found) or time.monotonic() > deadline:
                 return found

@@ -40,6 +40,7 @@ def compare(
     needs: Sequence[StreamNeed],
     live: Mapping[str, StreamSpec],
     rates_hz: Mapping[str, float],
+    others: Iterable[str] = (),
 ) -> list[Check]:
     """Names, shapes, units, frames and rates. A stream that is not there has one line, the others
     a line for each thing that was compared.
@@ -48,12 +49,13 @@ def compare(
         needs: Of the policy.
         live: Specs of the streams that are there, by name.
         rates_hz: Measured rates [Hz]; NaN or absent while unknown.
+        others: Names of further streams, of which one may have been meant.
     """
     found: list[Check] = []
     for need in needs:
         spec = live.get(need.stream)
         if spec is None:
-            gone = _no_such(need.stream, live)
+            gone = _no_such(need.stream, (*live, *others))
             found.append(Check(need.stream, "name", need.stream, gone, False))
             continue
         found.append(_shape(need, spec))
@@ -150,7 +152,7 @@ def _shape(need: StreamNeed, spec: StreamSpec) -> Check:
 
 def _no_such(name: str, live: Iterable[str]) -> str:
     """What to say of a stream that is not there: also what it may have been meant to be."""
-    near = difflib.get_close_matches(name, tuple(live), n=1, cutoff=0.85)
+    near = difflib.get_close_matches(name, tuple(dict.fromkeys(live)), n=1, cutoff=0.85)
     return f"no such stream; the nearest is {near[0]}" if near else "no such stream"
 
 

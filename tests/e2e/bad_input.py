@@ -1,7 +1,7 @@
 """Everything wrong that a user can name: policies, datasets, trainings, devices; in the window with
 keys and mouse while a robot is driven, and on the command line.
 
-`python -m tests.e2e.bad_input --out DIR [--only window|command] [--size 1280x800]`
+`python -m tests.e2e.bad_input --out DIR [--only load train command] [--size 1280x800]`
 
 Each bad input is tried where a user would name it. The words that come are read off the screen or
 the terminal: they must name the offender and the way out, and stand there uncut. Meanwhile a policy
@@ -46,6 +46,7 @@ from tests.e2e.steps import Book
 
 ROOT = Path(__file__).parents[2]
 SCENE = "wipe"
+PARTS = ("load", "train", "command")
 
 
 # ------------------------------------------------------------------------------- command line
@@ -196,8 +197,10 @@ def two_on_one_folder(terminal: Terminal, root: Path, good: Path) -> None:
 
 
 # --------------------------------------------------------------------------------- the window
-def in_the_window(book: Book, root: Path, size: tuple[int, int]) -> list[Found]:
-    """All of it in the places Test and Train, while a policy drives."""
+def in_the_window(
+    book: Book, root: Path, size: tuple[int, int], parts: Sequence[str]
+) -> list[Found]:
+    """All of it in the places Test ("load") and Train ("train"), while a policy drives."""
     home = root / "home"
     os.environ["XDG_CONFIG_HOME"] = str(root / "config")
     os.environ["TELEDECK_HOME"] = str(home)
@@ -214,8 +217,10 @@ def in_the_window(book: Book, root: Path, size: tuple[int, int]) -> list[Found]:
         try:
             if clumsy.drive(address):
                 before = _station(run.path)
-                _load_all(clumsy, policies, root)
-                _train_all(clumsy, root, home / "trainings", good)
+                if "load" in parts:
+                    _load_all(clumsy, policies, root)
+                if "train" in parts:
+                    _train_all(clumsy, root, home / "trainings", good)
                 after = _station(run.path)
                 book.check(
                     "nothing crashed: the processes are those of the beginning",
@@ -361,7 +366,7 @@ def table(found: Sequence[Found], root: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(tempfile.mkdtemp(prefix="bad-input-")))
-    parser.add_argument("--only", choices=["window", "command"], default="")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
     parser.add_argument("--size", default="1280x800", help="of the screen [px]")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -371,14 +376,14 @@ def main() -> int:
     book, found = Book(out), []
     root = Path(tempfile.mkdtemp(prefix="bad-"))
     try:
-        if options.only != "window":
+        if "command" in options.only:
             room = root / "command"
             room.mkdir()
             found += on_the_command_line(room, BadPolicies(room / "policies"))
-        if options.only != "command":
+        if {"load", "train"} & set(options.only):
             room = root / "window"
             room.mkdir()
-            found += in_the_window(book, room, (width, height))
+            found += in_the_window(book, room, (width, height), options.only)
     finally:
         told = table(found, root / "window").replace(str(root / "command"), "…")
         (out / "table.md").write_text(told)
