@@ -182,8 +182,16 @@ class NewTraining(Overlay):
             self.choice.say(answer.error, "fault")
         elif answer.takes is None:
             self.choice.say(f"Looking at takes: {answer.done} of {answer.of}", None)
-        elif self.choice.show_takes(answer.takes):
-            self.form.show_cameras(answer.takes.cameras)
+        else:
+            before = self.choice.takes
+            if self.choice.show_takes(answer.takes):
+                self.form.show_cameras(answer.takes.cameras)
+            if answer.takes != before or self._counted is None:
+                # Other takes, or none could be read the last time: what was counted means nothing.
+                self._counted = self._counted_for = None
+                self._touched()
+            else:
+                self.choice.show_counted(self._counted)
 
     def _hear_count(self, answer: Answer) -> None:
         if answer.error:
