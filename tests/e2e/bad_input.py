@@ -260,9 +260,11 @@ def _train_all(clumsy: Clumsy, root: Path, queue: Path, good: Path) -> None:
     clumsy.sheet(needs, preset="pca")
     from datasets.dataset import Dataset
 
-    moving = Bad("takes that vanish while they are read", name, "There is no episode|cannot", WAYS)
+    moving = Bad(
+        "takes that vanish while they are read", name, "There is no episode|windows from", WAYS
+    )
     with vanishing(Dataset.open(good)):
-        clumsy.sheet(moving)
+        clumsy.sheet(moving, whole=True)
     terminal = Terminal(root)
     line = [*train_line(good, 500_000), "--queue", str(queue)]
     for more in (("--device", "cuda"), ()):

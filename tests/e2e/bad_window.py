@@ -244,8 +244,8 @@ class Clumsy:
         return shown and any(item.text == "Ready" for item in items)
 
     # --------------------------------------------------------------------------------- training
-    def sheet(self, bad: Bad, *, preset: str = "", enter: bool = True) -> None:
-        """Name a dataset in the sheet of a new training."""
+    def sheet(self, bad: Bad, *, preset: str = "", whole: bool = False) -> None:
+        """Name a dataset in the sheet of a new training; with `whole` it may also be read."""
         self._begin()
         self.hands.press("F9")
         self.hands.press("n")
@@ -255,18 +255,20 @@ class Clumsy:
             self.mouse.click(field)
             self.hands.press("ctrl+a")
             self.hands.type(bad.path)
-            if enter:
-                self.hands.press("Tab")
+            self.hands.press("Tab")
         if preset:
             self._choose("^It sees$", preset)
         self.wait(lambda: self._labels(bad.offender), PATIENCE_S)
         button = self.seen.find("^Add to the queue")
-        faults = []
-        if button is not None and button.enabled:
+        faults: list[str] = []
+        counted = self.seen.text("windows from") if whole else ""
+        if counted:
+            self._add("train", bad.name, f"(it was read whole: {counted})", [], "")
+        elif button is not None and button.enabled:
             faults.append("it can be added all the same")
-        self._note(
-            "train", bad, self._labels(bad.offender), self._picture("train", bad), "", faults
-        )
+        if not counted:
+            picture = self._picture("train", bad)
+            self._note("train", bad, self._labels(bad.offender), picture, "", faults)
         if preset:
             self._choose("^It sees$", "state")
         self._close()
@@ -331,7 +333,9 @@ class Clumsy:
         told = max(items, key=lambda item: len(item.text), default=None)
         words = "" if told is None else told.text
         wrong = [*(faults or ()), *judge(bad, words)]
-        wrong += [f"cut on the screen: {item.text[:40]}…" for item in items if item.cut]
+        # A line that gives way to others tells all in its tip, and is not what is read.
+        read = [item for item in items if item is told or item.kind != "ElidedText"]
+        wrong += [f"cut on the screen: {item.text[:40]}…" for item in read if item.cut]
         self._add(where, bad.name, before + words, wrong, picture)
 
     def _add(self, where: str, name: str, words: str, faults: list[str], picture: str) -> None:
