@@ -154,6 +154,7 @@ class PolicyDriver:
     Attributes:
         name: Of the policy.
         hears: The streams that it is told.
+        digest: Of its weights.
 
     Raises:
         PolicyError: When the policy cannot be opened, or the arena does not have what it needs.
@@ -170,7 +171,7 @@ class PolicyDriver:
         embedding: Transform | None = None,
     ) -> None:
         opened = opener(str(path))
-        self.name = opened.name
+        self.name, self.digest = opened.name, opened.digest
         self._arena = arena
         policy = opened.policy
         specs = {spec.name: spec for spec in arena.specs}
@@ -245,5 +246,7 @@ def _refuse(policy: Policy, arena: Arena, specs: Mapping[str, StreamSpec]) -> No
     if bad := checks.refused(found):
         raise PolicyError(
             f"The policy does not fit scene '{arena.scene.name}': {bad}",
-            next_step="Cameras are not simulated here; try it on the station",
+            next_step="Cameras are not simulated here; try it on the station"
+            if any(not check.fits and check.stream.endswith("/rgb") for check in found)
+            else checks.way_out(found),
         )

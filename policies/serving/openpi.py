@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -141,8 +142,10 @@ class RemotePolicy:
                 next_step="Look whether it still runs, and how long it takes for one answer",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
+            system = getattr(error, "os_error", error)  # aiohttp tells the whole address again
+            why = os.strerror(system.errno).lower() if getattr(system, "errno", None) else error
             raise PolicyError(
-                f"The policy server at {self.address} cannot be reached: {error}",
+                f"The policy server at {self.address} cannot be reached: {why}",
                 next_step="Start it first (docs/policy-server.md)",
             ) from error
         except WireError as error:
