@@ -143,7 +143,8 @@ class RemotePolicy:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             system = getattr(error, "os_error", error)  # aiohttp tells the whole address again
-            why = os.strerror(system.errno).lower() if getattr(system, "errno", None) else error
+            errno = getattr(system, "errno", None)
+            why = os.strerror(errno).lower() if isinstance(errno, int) else error
             raise PolicyError(
                 f"The policy server at {self.address} cannot be reached: {why}",
                 next_step="Start it first (docs/policy-server.md)",
