@@ -92,20 +92,19 @@ def _identity(policy: str) -> tuple[str, str]:
     """Name and digest of what is tried. Raises ConfigError for what is neither, PolicyError for
     what would run code."""
     from policies.checkpoint import digest, read_card
-    from policies.serving.opening import PICKLES, refuse
+    from policies.refusing import refuse_other
 
     if policy in SCRIPTS:
         return policy, ""
-    place = Path(policy)
-    if place.is_file() and place.suffix.lower() in PICKLES:
-        refuse(place)
-    if not place.is_dir():
+    place = Path(policy).expanduser()
+    if "/" not in policy and not place.exists():
         raise ConfigError(
-            f"'{policy}' is a file, not a policy" if place.exists() else f"No policy at '{policy}'",
+            f"There is no policy '{policy}'",
             allowed=[*SCRIPTS, "the folder of a checkpoint"],
             next_step="Check the path; a training's best checkpoint is in its folder 'best'",
         )
-    folder = Path(policy).absolute()
+    refuse_other(place)
+    folder = place.absolute()
     run = folder.parent.name if folder.name in ("best", "last") else folder.name
     return f"{read_card(folder).policy} {run}", digest(folder)[:16]
 

@@ -248,7 +248,8 @@ def _fast_path(run: RealRun, seconds: float, path: str = "react", why: bool = Fa
             record.stop()
             late = np.flatnonzero(gaps >= 1.5 * _REACT_MS)
             print(
-                f"\n{len(late)} of {len(gaps)} gaps between actions of {1.5 * _REACT_MS} ms and more"
+                f"\n{len(late)} of {len(gaps)} gaps between actions were of {1.5 * _REACT_MS} ms "
+                "and more"
             )
             for one in record.explain([(int(t_ns[k]), int(t_ns[k + 1])) for k in late[:40]]):
                 print(f"  {one}")
