@@ -57,6 +57,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     prompt: str = "prompt"
 
 
+class ServerGone(PolicyError):
+    """Nobody answers at the address of a policy server: no fault of the policy."""
+
+
 class RemotePolicy:
     """A `Policy` whose `act` asks a server. Use it from one thread.
 
@@ -141,7 +145,7 @@ class RemotePolicy:
                 next_step="Look whether it still runs, and how long it takes for one answer",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise PolicyError(
+            raise ServerGone(
                 f"The policy server at {self.address} cannot be reached: {error}",
                 next_step="Start it first (docs/policy-server.md)",
             ) from error
