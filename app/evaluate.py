@@ -93,31 +93,30 @@ def _identity(policy: str) -> tuple[str, str]:
     """Name and digest of what is tried. Raises ConfigError for what is neither, PolicyError for
     what would run code."""
     from policies.checkpoint import digest, read_card
-    from policies.serving.opening import PICKLES, refuse
+    from policies.refusing import refuse_other
 
     if policy in SCRIPTS:
         return policy, ""
     if _serves(policy):
         return _served(policy)
-    place = Path(policy)
-    if place.is_file() and place.suffix.lower() in PICKLES:
-        refuse(place)
-    if not place.is_dir():
+    place = Path(policy).expanduser()
+    if "/" not in policy and not place.exists():
         raise ConfigError(
-            f"'{policy}' is a file, not a policy" if place.exists() else f"No policy at '{policy}'",
+            f"There is no policy '{policy}'",
             allowed=[*SCRIPTS, "the folder of a checkpoint", "ws://127.0.0.1:PORT"],
             next_step="Check the path; a training's best checkpoint is in its folder 'best'",
         )
-    folder = Path(policy).absolute()
+    refuse_other(place)
+    folder = place.absolute()
     run = folder.parent.name if folder.name in ("best", "last") else folder.name
     return f"{read_card(folder).policy} {run}", digest(folder)[:16]
 
 
 def _serves(policy: str) -> bool:
     """Whether a server is meant: its address, or a file that describes it."""
-    return "://" in policy or (
-        policy.endswith(".json") and Path(policy).is_file() and Path(policy).name != "policy.json"
-    )
+    place = Path(policy).expanduser()
+    described = place.suffix == ".json" and place.name != "policy.json" and place.is_file()
+    return "://" in policy or described
 
 
 def _served(policy: str) -> tuple[str, str]:

@@ -78,9 +78,9 @@ class Dataset:
         try:
             fields = tomllib.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError) as error:
-            what = "is not a dataset" if root.exists() else "does not exist"
+            what = f"is not a dataset: there is no {layout.DATASET_FILE}"
             raise StorageError(
-                f"{root} {what}: there is no {layout.DATASET_FILE}",
+                f"{root} {what if root.exists() else 'does not exist'}",
                 next_step="Choose a dataset folder, or create a new one",
             ) from error
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -56,9 +57,18 @@ def _open_hdf5(path: Path) -> h5py.File:
         return h5py.File(path, "r", libver="latest", swmr=swmr)
     except OSError as error:
         raise StorageError(
-            f"{path} is damaged or cut short: {error}",
-            next_step="Restore it from a backup; it was not changed",
+            f"{path} is {_harm(error)}",
+            next_step="Restore it from a backup, or move it out of the episodes folder; it was not "
+            "changed",
         ) from error
+
+
+def _harm(error: OSError) -> str:
+    """What is wrong with a file that HDF5 does not open, in words for people."""
+    sizes = re.search(r"eof = (\d+).*stored_eof = (\d+)", str(error))
+    if sizes:
+        return f"cut short: {sizes[1]} of {sizes[2]} bytes are there"
+    return f"damaged or cut short: {error}"
 
 
 def is_marked_open(path: Path) -> bool:

@@ -134,7 +134,10 @@ def sources(
         known = {source.uid for source in found}
     for uid, weight in weights.items():
         if uid not in known:
-            raise StorageError(f"A weight is given for episode {uid}, which is not there")
+            raise StorageError(
+                f"A weight is given for episode {uid}, which is not there",
+                next_step="Leave its weight out, or take it out of the trash",
+            )
         if not 0.0 <= weight < float("inf"):
             raise StorageError(f"Episode {uid} cannot weigh {weight}", allowed=("0 and more",))
     chosen = []

@@ -162,7 +162,8 @@ def refuse_mismatches(found: Mapping[str, list[str]], episodes: int) -> None:
     ]
     raise StreamError(
         f"The needs cannot be read from these episodes: {'; '.join(parts)}",
-        next_step="Choose other streams, or leave out episodes that were recorded without them",
+        next_step="Choose other needs, or leave out these episodes: they were recorded without "
+        "these streams, or on another robot",
     )
 
 

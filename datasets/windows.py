@@ -254,7 +254,8 @@ class _Reader:
             if episode.recording:
                 self.left_out[source.uid] = "it is still being recorded"
                 return
-            wrong = [text for need in self._needs if (text := rows_of.mismatch(episode, need))]
+            found = (rows_of.mismatch(episode, need) for need in self._needs)
+            wrong = [text for text in dict.fromkeys(found) if text]  # one stream, two needs: once
             for text in wrong:
                 self.mismatches.setdefault(text, []).append(source.uid)
             if wrong:

@@ -22,17 +22,15 @@ import torch
 from devices import plugins
 from devices.errors import ConfigError, PolicyError
 from policies.normaliser import Normaliser
+from policies.refusing import POLICY_FILE, SERVE, looks_pickled, refuse_other
 from policies.safe_folder import read_folder, write_folder
 from policies.trainable import TrainablePolicy
 
 SCHEMA = 1
-POLICY_FILE = "policy.json"
 WEIGHTS_FILE = "weights.safetensors"
 
 LARGEST = 8 << 30
 """Most bytes of weights that are read; a policy that drives a robot here is far smaller."""
-
-PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib")
 
 Fields = dict[str, Any]
 MIGRATIONS: Mapping[int, Callable[[Fields], Fields]] = {}
@@ -40,6 +38,10 @@ MIGRATIONS: Mapping[int, Callable[[Fields], Fields]] = {}
 
 
 _WHOLE = "Copy the folder again, whole"
+_FOREIGN = (
+    "It was made for another robot, or with another version of the policy: load one that was "
+    "trained on takes of this robot"
+)
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +117,7 @@ def read_card(path: Path) -> Card:
     Raises:
         PolicyError: If it is no checkpoint, damaged, or newer than this program.
     """
-    refuse_code(path)
+    refuse_other(path)
     return _card(path, read_folder(path, [POLICY_FILE], 64 << 20)[POLICY_FILE])
 
 
@@ -127,21 +129,23 @@ def load(path: Path | str, device: str = "cpu") -> TrainablePolicy:
         device: "cpu", "cuda", or "auto" for a GPU where there is one.
 
     Raises:
-        PolicyError: Saying what is wrong with it, or that there is no such device.
-        ConfigError: If the policy is not installed here, or its config does not fit.
+        PolicyError: Saying what is wrong with it, that its policy is not installed here, or that
+            there is no such device.
     """
     path = Path(path).expanduser()
     where = torch_device(device)
-    refuse_code(path)
+    refuse_other(path)
     files = read_folder(path, [POLICY_FILE, WEIGHTS_FILE], LARGEST)
     card = _card(path, files[POLICY_FILE])
     blob = files[WEIGHTS_FILE]
+    if (len(blob), _sha256(blob)) != (card.weights_bytes, card.weights_sha256):
+        _refuse_pickle(path / WEIGHTS_FILE, blob)
     if len(blob) < card.weights_bytes:
         raise PolicyError(
             f"{path / WEIGHTS_FILE} is cut short: {len(blob)} of {card.weights_bytes} bytes",
             next_step=_WHOLE,
         )
-    if hashlib.sha256(blob).hexdigest() != card.weights_sha256:
+    if _sha256(blob) != card.weights_sha256:
         raise PolicyError(
             f"{path / WEIGHTS_FILE} does not belong to its {POLICY_FILE}: damaged, or changed "
             "while it was read",
@@ -151,7 +155,10 @@ def load(path: Path | str, device: str = "cpu") -> TrainablePolicy:
     try:
         tensors = safetensors.torch.load(blob)
     except (safetensors.SafetensorError, ValueError, TypeError) as error:
-        raise PolicyError(f"{path / WEIGHTS_FILE} is not safetensors: {error}") from error
+        _refuse_pickle(path / WEIGHTS_FILE, blob)
+        raise PolicyError(
+            f"{path / WEIGHTS_FILE} is not safetensors: {error}", next_step=_WHOLE
+        ) from error
     fill(policy, tensors, str(path / WEIGHTS_FILE))
     policy.to(where)
     policy.eval()
@@ -162,7 +169,7 @@ def load(path: Path | str, device: str = "cpu") -> TrainablePolicy:
 def digest(path: Path | str) -> str:
     """SHA-256 of a checkpoint as it is now: the same if and only if it is the same policy."""
     path = Path(path).expanduser()
-    refuse_code(path)
+    refuse_other(path)
     files = read_folder(path, [POLICY_FILE, WEIGHTS_FILE], LARGEST)
     whole = hashlib.sha256()
     for name in (POLICY_FILE, WEIGHTS_FILE):
@@ -172,15 +179,28 @@ def digest(path: Path | str) -> str:
 
 def make_policy(card: Card, where: Path) -> TrainablePolicy:
     """The policy that a card describes, with weights of its own."""
-    kind = policy_class(card.policy)
+    try:
+        kind = policy_class(card.policy)
+    except ConfigError as error:
+        raise PolicyError(
+            f"{where / POLICY_FILE}: {error.what}",
+            allowed=error.allowed,
+            next_step=error.next_step or "Install the package that it came with, or choose another",
+        ) from error
     try:
         config = kind.read_config(card.config)
         normaliser = Normaliser.from_json(card.normaliser)
     except (ConfigError, PolicyError) as error:
-        raise PolicyError(f"{where / POLICY_FILE}: {error.what}") from error
+        raise PolicyError(
+            f"{where / POLICY_FILE}: {error.what}",
+            allowed=error.allowed,
+            next_step=error.next_step or _FOREIGN,
+        ) from error
     missing = [key for key in kind.modes(config) if key not in normaliser]
     if missing:
-        raise PolicyError(f"{where / POLICY_FILE}: nothing normalises '{missing[0]}'")
+        raise PolicyError(
+            f"{where / POLICY_FILE}: nothing normalises '{missing[0]}'", next_step=_FOREIGN
+        )
     # The weights are replaced at once; drawing them must not disturb anybody's chance.
     with torch.random.fork_rng(devices=[]):
         return kind(config, normaliser)
@@ -219,35 +239,6 @@ def fill(policy: TrainablePolicy, tensors: Mapping[str, torch.Tensor], where: st
     policy.load_state_dict(dict(tensors))
 
 
-def refuse_code(path: Path) -> None:
-    """Raise for what is not a checkpoint folder; a pickle is named, and why it is refused."""
-    if path.is_file():
-        if path.suffix in PICKLES or _looks_pickled(path):
-            raise PolicyError(
-                f"{path} is a pickle: opening it would run whatever code it holds, so it is "
-                "refused",
-                next_step="Serve it from its own environment (see docs/policy-server.md), or train "
-                "here",
-            )
-        raise PolicyError(f"{path} is a file; a checkpoint is a folder with {POLICY_FILE}")
-    if not path.is_dir():
-        raise PolicyError(f"There is no checkpoint {path}")
-    if not (path / POLICY_FILE).exists():
-        pickled = sorted(item.name for item in path.iterdir() if item.suffix in PICKLES)
-        if pickled:
-            raise PolicyError(
-                f"{path} has no {POLICY_FILE}, but {pickled[0]}, a pickle: opening it would run "
-                "whatever code it holds, so it is refused",
-                next_step="Serve it from its own environment (see docs/policy-server.md), or train "
-                "here",
-            )
-        inside = [name for name in ("best", "last") if (path / name / POLICY_FILE).exists()]
-        raise PolicyError(
-            f"{path} is no checkpoint: it has no {POLICY_FILE}",
-            next_step=f"Choose {path / inside[0]}" if inside else "Choose a checkpoint folder",
-        )
-
-
 def torch_device(name: str) -> torch.device:
     """The device of this name; "auto" is a GPU where there is one.
 
@@ -263,7 +254,7 @@ def torch_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise PolicyError(
             f"Device '{name}' was asked for, but there is no usable GPU here",
-            next_step="Use --device cpu, or 'auto'",
+            next_step="Choose the device cpu, or auto (--device auto)",
         )
     if device.type not in ("cpu", "cuda"):
         raise PolicyError(f"Device '{name}' is not used here", allowed=("cpu", "cuda", "auto"))
@@ -346,7 +337,15 @@ def _card(path: Path, content: bytes) -> Card:
         ) from error
 
 
-def _looks_pickled(path: Path) -> bool:
-    with path.open("rb") as file:
-        beginning = file.read(4)
-    return beginning[:1] == b"\x80" or beginning == b"PK\x03\x04"
+def _refuse_pickle(path: Path, blob: bytes) -> None:
+    """Raise for weights, unfit already, that are none but a pickle under their name."""
+    if looks_pickled(blob):
+        raise PolicyError(
+            f"{path} is a pickle, not safetensors: opening it would run whatever code it holds, "
+            "so it is refused",
+            next_step=SERVE,
+        )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -5,14 +5,19 @@
     reactive  touch, and the wrench once more at the time of each action, for a fast path
     pca       state, and the embedding of each pad's markers
     reading   state, and each pad's reading (only of sensors that are always in contact range)
+    sent, sent-touch, sent-reactive
+              as state, touch and reactive, with pose and gap as sent instead of as measured
     glance           state, and what an eye would tell of the scene
     glance-touch     glance, and the wrench at each of these hands
     glance-reactive  glance-touch, and the wrench once more at the time of each action
+    glance-sent, glance-sent-touch, glance-sent-reactive
+                     the same with pose and gap as sent
 
 A policy without touch must see no touch at all, or it cannot be compared with one that has it. So
 "state" and "glance" have none, not even forces that joints feel. What is left is the measured tool
-pose: an arm that gives way leans where it presses, so its orientation tells of force
-(docs/results/touch-matters.md; `tilt` of Diffusion Policy hides it). With `+CAMERA` ("state+front")
+pose: an arm that gives way lags and leans where it presses, so its pose tells of force to half a
+newton (docs/results/touch-matters.md). What was sent is where the tool of an arm that does not give
+way would be, and tells nothing of what it met. With `+CAMERA` ("state+front")
 pictures of a camera are added, 96 x 96. `scene/glance` stands in for a camera where pictures would
 cost too much: each simulated scene tells by a few numbers what an eye from above would see, and
 nothing that it would not, as the true height of a surface. Its shape is the scene's, so these needs
@@ -22,6 +27,7 @@ are made for the scene of a dataset. Nothing else here says where things of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from datasets.dataset import Dataset
 from datasets.library import Library
@@ -34,15 +40,18 @@ from policies.contract import ActionSpace, StreamNeed
 PICTURE = (96, 96, 3)
 PADS = ("inner", "outer")
 RATE_HZ = 12.0
+SENT = "_sent"
+"""How the streams of poses and gaps end that tell what was sent."""
 
 
-def state(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
-    """Tool pose [m, wxyz, world] and gap [m], two rows at 12 Hz."""
+def state(sides: Sequence[Side], known: str = "") -> tuple[StreamNeed, ...]:
+    """Tool pose [m, wxyz, world] and gap [m], two rows at 12 Hz; as measured, or with `known`
+    "_sent" as sent."""
     needs = []
     for side in sides:
         needs.append(
             StreamNeed(
-                stream=f"{side}_arm/T_world_tool",
+                stream=f"{side}_arm/T_world_tool{known}",
                 key=f"{side}_pose",
                 shape=(7,),
                 unit="m,wxyz",
@@ -53,7 +62,7 @@ def state(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
         )
         needs.append(
             StreamNeed(
-                stream=f"{side}_gripper/gap",
+                stream=f"{side}_gripper/gap{known}",
                 key=f"{side}_gap",
                 shape=(1,),
                 unit="m",
@@ -64,14 +73,14 @@ def state(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
     return tuple(needs)
 
 
-def touch(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
+def touch(sides: Sequence[Side], known: str = "") -> tuple[StreamNeed, ...]:
     """`state` and the wrench [N, N m] in the frame of each tool, two rows at 12 Hz."""
-    return (*state(sides), *(_wrench(side, "window") for side in sides))
+    return (*state(sides, known), *(_wrench(side, "window") for side in sides))
 
 
-def reactive(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
+def reactive(sides: Sequence[Side], known: str = "") -> tuple[StreamNeed, ...]:
     """`touch`, and the wrench at the time of each action: what `react` sees live."""
-    return (*touch(sides), *(_wrench(side, "chunk") for side in sides))
+    return (*touch(sides, known), *(_wrench(side, "chunk") for side in sides))
 
 
 def pca(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
@@ -114,7 +123,16 @@ def reading(sides: Sequence[Side]) -> tuple[StreamNeed, ...]:
 
 def presets() -> dict[str, Callable[[Sequence[Side]], tuple[StreamNeed, ...]]]:
     """All presets by name, but for what an eye would tell."""
-    return {"state": state, "touch": touch, "reactive": reactive, "pca": pca, "reading": reading}
+    return {
+        "state": state,
+        "touch": touch,
+        "reactive": reactive,
+        "pca": pca,
+        "reading": reading,
+        "sent": partial(state, known=SENT),
+        "sent-touch": partial(touch, known=SENT),
+        "sent-reactive": partial(reactive, known=SENT),
+    }
 
 
 GLANCE = "scene/glance"
@@ -124,6 +142,9 @@ GLANCES: dict[str, str] = {
     "glance": "state",
     "glance-touch": "touch",
     "glance-reactive": "reactive",
+    "glance-sent": "sent",
+    "glance-sent-touch": "sent-touch",
+    "glance-sent-reactive": "sent-reactive",
 }
 """Presets that also look: name → the preset that they add to."""
 

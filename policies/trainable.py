@@ -129,7 +129,8 @@ class TrainablePolicy(nn.Module, ABC):
         try:
             config: msgspec.Struct = msgspec.convert(fields, cls.Config)
         except (msgspec.ValidationError, ValueError) as error:
-            raise ConfigError(f"Policy '{cls.name}' cannot be configured: {error}") from error
+            said = str(error).replace("`$.", "`")  # the field, from the config on
+            raise ConfigError(f"Policy '{cls.name}' cannot be configured: {said}") from error
         return config
 
     @classmethod

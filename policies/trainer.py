@@ -83,6 +83,9 @@ class Trainer:
         with self.folder.locked():
             if self._status.phase in ("done", "cancelled"):
                 return self._status
+            # A word that was meant for a run before this one is not obeyed. From here on it is
+            # somebody's, and may be cancelled before it has read anything.
+            write_file(self.folder.path / CONTROL, b"run")
             try:
                 return self._run()
             except TeledeckError as error:
@@ -99,8 +102,6 @@ class Trainer:
         config = kind.read_config(plan.config)
         check_shares(kind)
         self._tell("reading", steps=plan.steps, error="", stage=kind.stages[0])
-        # A word that was meant for a run before this one is not obeyed.
-        write_file(self.folder.path / CONTROL, b"run")
         threads = torch.get_num_threads()
         if plan.threads:
             torch.set_num_threads(plan.threads)

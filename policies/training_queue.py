@@ -153,9 +153,15 @@ class TrainingQueue:
     @contextlib.contextmanager
     def _adding(self) -> Iterator[None]:
         """Wait for whoever else adds to the queue, a few milliseconds."""
-        self.root.mkdir(parents=True, exist_ok=True)
         path = self.root / ADDING
-        path.touch()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except OSError as error:
+            raise ConfigError(
+                f"No queue can be made at {self.root}: {(error.strerror or str(error)).lower()}",
+                next_step="Choose a folder that you may write to",
+            ) from error
         deadline = time.monotonic() + _ADDING_S
         while True:
             try:

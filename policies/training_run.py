@@ -168,8 +168,14 @@ class RunFolder:
             raise ConfigError(
                 f"{self.path} exists and is not a training", next_step="Choose a new folder"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_file(self.path / PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_file(self.path / PLAN, msgspec.json.format(msgspec.json.encode(plan), indent=1))
+        except OSError as error:
+            raise ConfigError(
+                f"No training can be made at {self.path}: {(error.strerror or str(error)).lower()}",
+                next_step="Choose a folder that you may write to",
+            ) from error
 
     def plan(self) -> Plan:
         """Raises PolicyError if there is none, or it cannot be read."""

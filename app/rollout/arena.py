@@ -27,6 +27,7 @@ from devices.leaders.scripted import ScriptedLeader
 from devices.mapping.chain import CONTROL_HZ, DriveChain
 from devices.sim.build import build_for
 from devices.sim.scene import Scene
+from devices.sim.scenes.perturbation import BEGUN
 from devices.sim.world import World
 from devices.stream import FloatArray, Sample, StreamSpec
 
@@ -57,6 +58,11 @@ class Driver(Protocol):
 
     @property
     def finished(self) -> bool: ...
+
+    @property
+    def hears(self) -> frozenset[str] | None:
+        """The streams that `hear` makes use of. None: the driver looks at whole observations."""
+        ...
 
     def start(self, seed: int) -> None:
         """Before a rollout. `seed` makes what the driver draws repeatable."""
@@ -91,6 +97,8 @@ class ScriptedDriver:
         self.name = "scripted" if touch else "scripted-blind"
         self._leader = ScriptedLeader(scene, touch=touch, wander=wander)
 
+    hears = None
+
     @property
     def finished(self) -> bool:
         return self._leader.finished
@@ -108,6 +116,24 @@ class ScriptedDriver:
 
     def read(self, observation: Observation) -> LeaderInput | None:
         return self._leader.read(observation)
+
+
+class Told:
+    """What a tick tells: samples of the world, and of the commands to it.
+
+    Args:
+        samples: Of the world.
+        heard: The streams of commands that somebody hears, None for all.
+    """
+
+    def __init__(self, samples: list[Sample], heard: frozenset[str] | None) -> None:
+        self.samples = samples
+        self._heard = heard
+
+    def publish(self, stream: str, t_ns: int, data: FloatArray) -> None:
+        """As `app.runtime.hands.Publishes`."""
+        if self._heard is None or stream in self._heard:
+            self.samples.append(Sample(stream, 0, t_ns, data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +237,8 @@ class Arena:
         """
         world, clock, chain = self.world, self.clock, self.chain
         perturb = perturbation(self.scene, perturb)
+        whole = driver.hears is None
+        world.listen(None if sink is not None or driver.hears is None else driver.hears)
         world.reset(seed)
         chain.start(self.robot.home, world.observation(clock.now_ns()).gripper)
         chain.hand_over()  # another driver of the same name may have counted its readings further
@@ -222,9 +250,11 @@ class Arena:
         interventions: dict[str, int] = {}
         while not driver.finished and ticks < limit_s * CONTROL_HZ and done_s < hold_s:
             now_s = ticks / CONTROL_HZ
-            observation = world.observation(clock.now_ns())
+            now_ns = clock.now_ns()
+            observation = world.observation(now_ns) if whole else world.felt(now_ns)
             force = max(float(np.linalg.norm(w[:3])) for w in observation.wrench.values())
-            peak, best = max(peak, force), max(best, observation.progress)
+            peak = max(peak, force)
+            best = max(best, self.scene.progress(world.model, world.data))
             lately.append(force)
             if len(lately) == lately.maxlen:
                 held = max(held, min(lately))
@@ -241,15 +271,15 @@ class Arena:
                 interventions[one.kind] = interventions.get(one.kind, 0) + 1
             world.command(tick.command)
             world.step(_STEPS)
-            samples = world.collect()
+            told = Told(world.collect(), driver.hears if sink is None else None)
+            publish_commands(told, reading, tick)
             if sink is not None:
-                for sample in samples:
+                for sample in told.samples:
                     sink.publish(sample.stream, sample.t_ns, sample.data)
-                publish_commands(sink, reading, tick)
                 if isinstance(driver, ScriptedDriver):
                     for side, far in driver.pushed.items():
                         sink.publish(f"leader/{side}_push", tick.t_ns, far)
-            driver.hear(samples)
+            driver.hear(told.samples)
             done = self.scene.success(world.model, world.data)
             done_s = done_s + 1 / CONTROL_HZ if done else 0.0
             clock.advance_s(1 / CONTROL_HZ)
@@ -273,6 +303,8 @@ class Arena:
 
 def _due(perturb: str, contact_s: float | None) -> float:
     """When a perturbation strikes [s]."""
+    if perturb == BEGUN:
+        return 0.0
     if "before" in perturb:
         return BEFORE_S
     return np.inf if contact_s is None else contact_s + AFTER_S

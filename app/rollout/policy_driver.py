@@ -159,6 +159,8 @@ class PolicyDriver:
 
     Attributes:
         name: Of the policy.
+        hears: The streams that it is told.
+        digest: Of its weights.
 
     Raises:
         PolicyError: When the policy cannot be opened, or the arena does not have what it needs.
@@ -175,10 +177,10 @@ class PolicyDriver:
         embedding: Transform | None = None,
     ) -> None:
         opened = opener(str(path))
-        self.name = opened.name
+        self.name, self.digest = opened.name, opened.digest
         self._arena = arena
         self._policy = policy = opened.policy
-        specs = {spec.name: spec for spec in arena.world.specs}
+        specs = {spec.name: spec for spec in arena.specs}
         self._touch: RolloutTouch | None = None
         if any(need.stream.rpartition("/")[2] in FELT for need in policy.needs):
             # Only for those who ask: feeling takes longer than a step of the simulation.
@@ -192,6 +194,9 @@ class PolicyDriver:
             self.close()
             raise
         self._streams = {n.stream: MemoryStream(specs[n.stream]) for n in policy.needs}
+        # The touch of pads is made of what their world tells.
+        felt = [s.name for s in arena.world.specs] if self._touch is not None else []
+        self.hears = frozenset((*self._streams, *felt))
         windows = LiveWindows(policy.needs, self._stream)
         self._source = SimulatedSource(policy, windows, arena.scene.instruction, latency_ms)
         self._leader = PolicyLeader(
@@ -256,5 +261,7 @@ def _refuse(policy: Policy, arena: Arena, specs: Mapping[str, StreamSpec]) -> No
     if bad := checks.refused(found):
         raise PolicyError(
             f"The policy does not fit scene '{arena.scene.name}': {bad}",
-            next_step="Cameras are not simulated here; try it on the station",
+            next_step="Cameras are not simulated here; try it on the station"
+            if any(not check.fits and check.stream.endswith("/rgb") for check in found)
+            else checks.way_out(found),
         )

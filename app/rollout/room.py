@@ -135,7 +135,14 @@ class Room:
             return ScriptedDriver(self._batch.scene, touch=policy == "scripted")
         from app.rollout.policy_driver import PolicyDriver
 
-        return PolicyDriver(policy, self._arena, latency_ms=self._batch.latency_ms)
+        driver = PolicyDriver(policy, self._arena, latency_ms=self._batch.latency_ms)
+        if not driver.digest.startswith(self._known[policy][1]):
+            raise PolicyError(
+                f"{policy} changed since the evaluation began, so its trials would be of two "
+                "policies",
+                next_step="Copy the folder first: a training puts its next best checkpoint there",
+            )
+        return driver
 
 
 class _Order(msgspec.Struct):

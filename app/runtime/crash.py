@@ -54,6 +54,7 @@ def keep_report(child: str, status: int, log: Path, crash_dir: Path | None) -> C
 
 
 def _sentence(child: str, status: int, last: str, kept: Path) -> str:
+    child = {"policy_a": "process of policy A", "policy_b": "process of policy B"}.get(child, child)
     if status == EXIT_REFUSED and last:
         return f"The {child} cannot run: {last}"
     if status < 0:

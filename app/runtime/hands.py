@@ -84,6 +84,15 @@ def command_specs(rate_hz: float) -> tuple[StreamSpec, ...]:
                 rate_hz,
                 kind="command",
             ),
+            StreamSpec(
+                f"{side}_arm/T_world_tool_sent",
+                (7,),
+                "float64",
+                "m,wxyz",
+                "world",
+                rate_hz,
+                kind="command",
+            ),
             *(
                 StreamSpec(
                     f"{side}_arm/q_{word}", (7,), "float64", "rad", "", rate_hz, 0, "command"
@@ -120,6 +129,10 @@ def publish_commands(outlet: Publishes, reading: LeaderInput | None, tick: Tick)
             outlet.publish(f"{side}_arm/q_requested", tick.t_ns, tick.q_requested[side])
             outlet.publish(
                 f"{side}_gripper/gap_requested", tick.t_ns, np.array([tick.gap_requested[side]])
+            )
+        if side in tick.tools_sent:
+            outlet.publish(
+                f"{side}_arm/T_world_tool_sent", tick.t_ns, tick.tools_sent[side].to_array()
             )
         sent = tick.command.arm(side)
         if sent is not None:

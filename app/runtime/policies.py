@@ -366,7 +366,7 @@ class Policies:
             if message.phase == "failed" and self._use_when_ready == slot:
                 self._use_when_ready = None
             if message.phase == "failed" and (before is None or before.phase != "failed"):
-                text = f"The policy {message.path} cannot be used: {message.text}"
+                text = f"Policy {slot[-1].upper()} cannot be used: {message.text}"
                 self._tell(Event(self._clock.now_ns(), "fault", text, {"slot": slot}))
             if message.phase == "ready" and self._use_when_ready == slot:
                 self._use_when_ready = None

@@ -215,7 +215,9 @@ class PolicyWorker:
         found = self._compared(opened, windows)
         self._tell(found)
         if bad := checks.refused(found):
-            raise PolicyError(f"The policy does not fit the station: {bad}")
+            raise PolicyError(
+                f"The policy does not fit the station: {bad}", next_step=checks.way_out(found)
+            )
         self._phase = "warming"
         policy.reset(0)
         window = self._first_window(windows)
@@ -254,7 +256,7 @@ class PolicyWorker:
             rates = self._rates_hz([need.stream for need in policy.needs])
             there = self._child.run.rings()
             sides = [side for side in SIDES if f"{side}_arm/q_sent" in there]
-            found = checks.compare(policy.needs, windows.specs(), rates)
+            found = checks.compare(policy.needs, windows.specs(), rates, there)
             found += checks.compare_actions(policy.space, sides)
             if not checks.refused(found) or time.monotonic() > deadline:
                 return found

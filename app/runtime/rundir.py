@@ -30,6 +30,7 @@ SocketKind = Literal["req", "status", "input"]
 
 RING_SUFFIX = ".ring"
 MODEL_FILE = "model.mjb"
+ATTENDED_FILE = "attended"
 SOCKET_PATH_LIMIT = 107  # sun_path of Linux, less the closing zero (unix(7))
 _LONGEST_SOCKET = len("/" + 8 * "0" + "/recorder.status")
 _SHM = Path("/dev/shm")
@@ -111,6 +112,27 @@ class RunDir:
         """Where a child's stderr goes."""
         return self.path / "logs" / f"{child}.log"
 
+    def attend(self) -> Attendance:
+        """Be known as alive to whoever asks `attended`, until the end of this process at most."""
+        fd = os.open(self.path / ATTENDED_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        return Attendance(fd)
+
+    def attended(self) -> bool | None:
+        """Whether somebody who attends lives, however busy; None if nobody has come yet. Never
+        waits."""
+        try:
+            fd = os.open(self.path / ATTENDED_FILE, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
     def leave(self) -> bool:
         """Give up membership; the last one out removes the folder. Idempotent.
 
@@ -135,6 +157,23 @@ class RunDir:
         trace: TracebackType | None,
     ) -> None:
         self.leave()
+
+
+class Attendance:
+    """A shared lock that the kernel lets go of when its process ends, however that comes.
+
+    Args:
+        fd: The locked file.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def end(self) -> None:
+        """Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def default_base() -> Path:

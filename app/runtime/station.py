@@ -53,8 +53,9 @@ from devices.mapping.clutch import Driving
 from devices.sim.world import World
 
 HOLD_AFTER_NS: Final = NS_PER_S // 2
-# A window that hangs for a moment must not end the run; one that dies is told by the supervisor.
+# One that starves or hangs must not end the run; whether it lives is asked the kernel.
 STOP_AFTER_NS: Final = 10 * NS_PER_S
+FIRST_NS: Final = 120 * NS_PER_S  # for the first window to come, on a machine that is busy
 _SLIP_TOLD_NS: Final = 20_000_000
 _MAX_CATCH_UP_STEPS: Final = 40
 
@@ -90,6 +91,7 @@ class Station:
         self._config = config
         self._world = world
         self._chain = chain
+        self._run = run
         self._leaders = leaders
         self._clock = clock
         self._tell = tell
@@ -108,7 +110,7 @@ class Station:
         self._meter = LoopMeter(config.control_hz)
         self._lean = Lean(round(NS_PER_S / config.control_hz))
         self._quarter_ns = round(NS_PER_S / config.control_hz / 4)
-        self._due_ns = self._beat_ns = clock.now_ns()
+        self._due_ns = self._beat_ns = self._look_ns = clock.now_ns()
         self._started_ns = self._due_ns - round(NS_PER_S / config.control_hz)
         self._posted = False  # the headset has said something that no tick has looked at
         self._aside_ns = self._slipped_ns = 0  # of what was done between two ticks
@@ -324,9 +326,13 @@ class Station:
 
     def _watch_heartbeat(self, now_ns: int) -> None:
         silent_ns = now_ns - self._beat_ns
-        if silent_ns > STOP_AFTER_NS:
-            self.stopping = self.stopping or "The window is gone; the station stops"
-        elif silent_ns > HOLD_AFTER_NS and not self._deserted:
+        if silent_ns > STOP_AFTER_NS and now_ns >= self._look_ns:
+            # A window that starves or hangs lives all the same: the robot holds until it is back.
+            self._look_ns = now_ns + NS_PER_S
+            lives = self._run.attended()
+            if lives is False or (lives is None and silent_ns > FIRST_NS):
+                self.stopping = self.stopping or "The window is gone; the station stops"
+        if silent_ns > HOLD_AFTER_NS and not self._deserted:
             self._deserted = True
             self._tell(Event(now_ns, "fault", "The window does not answer; the robot holds"))
             self._hold_policy("the window does not answer")

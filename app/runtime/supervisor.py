@@ -103,12 +103,13 @@ class _Running:
 
 @dataclass(slots=True)
 class _Leaving:
-    """A child that was asked to end: how it will be asked next, and when; whether it starts again
-    afterwards."""
+    """A child that was asked to end: which signal it was sent last, how it will be asked next, and
+    when; whether it starts again afterwards."""
 
     running: _Running
     again: bool
     deadline_s: float
+    sent: int = 0
     signals: list[int] = field(default_factory=lambda: [signal.SIGTERM, signal.SIGKILL])
 
 
@@ -228,11 +229,14 @@ class Supervisor:
                 del self._leaving[name]
                 if name in self._clients:
                     self._clients[name].reset()
-                self._report(name, leaving.running.bury())
+                status = leaving.running.bury()
+                if status != -leaving.sent:  # else it ended as it was told to: no crash
+                    self._report(name, status)
                 if leaving.again:
                     self.start(name)
             elif time.monotonic() >= leaving.deadline_s and leaving.signals:
-                signal.pidfd_send_signal(leaving.running.pidfd, leaving.signals.pop(0))
+                leaving.sent = leaving.signals.pop(0)
+                signal.pidfd_send_signal(leaving.running.pidfd, leaving.sent)
                 leaving.deadline_s = time.monotonic() + _TERM_S
 
     def serve(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import find_peaks
 
-from app.runtime import priority
 from app.session.curves import Curve, Plot, curves
+from app.session.reading_thread import ReadingThread
 from datasets.reader import Episode, EpisodeEvent
 from devices.errors import TeledeckError
 from devices.stream import StreamSpec
@@ -95,7 +94,7 @@ class Loaded:
         )
 
 
-class EpisodeLoader:
+class EpisodeLoader(ReadingThread):
     """Opens episodes and reads rows of them, the newest wish first.
 
     Callbacks run on the loader's thread; they must only hand over what they get.
@@ -112,17 +111,15 @@ class EpisodeLoader:
         on_rows: Callable[[Rows], None],
         on_failed: Callable[[Path, str], None],
     ) -> None:
+        super().__init__("episode-loader")
         self._on_loaded = on_loaded
         self._on_rows = on_rows
         self._on_failed = on_failed
-        self._wake = threading.Condition()
-        self._ending = False
         self._wanted: Path | None = None
         self._ahead: list[Path] = []
         self._rows_wanted: tuple[Path, dict[str, int]] | None = None
         self._loaded: OrderedDict[Path, Loaded] = OrderedDict()
         self._open: dict[Path, Episode] = {}  # touched by the thread alone
-        self._thread: threading.Thread | None = None
 
     # ------------------------------------------------------------------- any thread but its own
     def open(self, path: Path, ahead: Sequence[Path] = ()) -> Loaded | None:
@@ -132,7 +129,6 @@ class EpisodeLoader:
             The episode if it is in memory; else None, and `on_loaded` or `on_failed` comes later.
         """
         with self._wake:
-            self._start()
             self._rows_wanted = None
             self._ahead = [other for other in ahead if other not in self._loaded]
             found = self._loaded.get(path)
@@ -141,37 +137,22 @@ class EpisodeLoader:
                 self._wanted = None
             else:
                 self._wanted = path
-            self._wake.notify()
+            self._wanted_more()
             return found
 
     def show(self, path: Path, rows: Mapping[str, int]) -> None:
         """Ask for pictures and heavy rows by row number. Replaces what was asked before."""
         with self._wake:
             self._rows_wanted = (path, dict(rows))
-            self._wake.notify()
+            self._wanted_more()
 
     def forget(self, path: Path) -> None:
         """The file changed: read it anew when it is asked for."""
         with self._wake:
             self._loaded.pop(path, None)
 
-    def close(self) -> None:
-        """End the thread and close all files. Idempotent."""
-        with self._wake:
-            self._ending = True
-            self._wake.notify()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _start(self) -> None:
-        if self._thread is None and not self._ending:
-            self._thread = threading.Thread(target=self._run, name="episode-loader")
-            self._thread.start()
-
     # ------------------------------------------------------------------------------ its thread
     def _run(self) -> None:
-        priority.stand_back(priority.READER)
         try:
             while True:
                 with self._wake:

@@ -78,7 +78,8 @@ class Session:
     """One screen's view of one run.
 
     Call `poll` often (a window does at 60 Hz); everything else answers from what it has heard.
-    The station holds the robot when `poll` stops being called: it carries the heartbeat.
+    The station holds the robot when `poll` stops being called: it carries the heartbeat. It stops
+    when the process has ended (`RunDir.attend`), not when it is merely silent.
 
     Args:
         run: The run folder, joined; the session leaves it in `close`.
@@ -96,6 +97,7 @@ class Session:
     def __init__(self, run: RunDir, clock: Clock | None = None) -> None:
         self.run = run
         self._clock = clock if clock is not None else SystemClock()
+        self._attendance = run.attend()
         self._bus = Bus(run)
         self._statuses = self._bus.subscriber(*_HEARD)
         self._input = self._bus.input_push()
@@ -269,6 +271,7 @@ class Session:
             reader.close()
         self._readers.clear()
         self._bus.close()
+        self._attendance.end()
         self.run.leave()
 
     def __enter__(self) -> Self:

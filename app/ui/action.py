@@ -79,6 +79,8 @@ class UiState:
         leader: The device that drives.
         dataset: A dataset is open.
         selected: At least one episode is selected in the Library, or open.
+        in_trash: What is selected or open lies in the trash.
+        trashed: How many episodes lie in the trash.
         playing: The open episode plays.
         can_undo: The dataset has something to undo.
         auto_advance: In the Library, a verdict opens the next episode.
@@ -115,6 +117,8 @@ class UiState:
     leader: str = ""
     dataset: bool = False
     selected: bool = False
+    in_trash: bool = False
+    trashed: int = 0
     playing: bool = False
     can_undo: bool = False
     auto_advance: bool = False

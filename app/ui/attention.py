@@ -62,10 +62,15 @@ class Attention(QWidget):
             self._sounds.play("kept")
         self._kept = kept
 
+    @property
+    def flashing(self) -> bool:
+        """Whether it still tells that a take was kept."""
+        return time.monotonic_ns() < self._kept_flash_ns
+
     def show_mood(self, mood: states.Mood) -> None:
         """The state in colour and words, and the sound of a change."""
         tone: Tone = mood.tone
-        if tone in ("idle", "armed") and time.monotonic_ns() < self._kept_flash_ns:
+        if tone in ("idle", "armed") and self.flashing:
             tone = "kept"
         set_look(self._border, tone=tone)
         self._header.show_mood(replace(mood, tone=tone))

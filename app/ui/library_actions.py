@@ -24,7 +24,7 @@ def library_rows() -> Iterator[Action]:
 def _library() -> Iterator[Action]:
     def row(id_: str, title: str, *keys: str, **more: Any) -> Action:
         more.setdefault("enabled", dataset_open)
-        intent = Intent(id_.replace(".", "_"))
+        intent = more.pop("intent", Intent(id_.replace(".", "_")))
         return Action(id_, title, "Library", "library", intent, keys=keys, **more)
 
     yield row(
@@ -69,6 +69,24 @@ def _library() -> Iterator[Action]:
         "F5",
         icon="arrows-clockwise",
         hint="Reads the folder again.",
+    )
+
+    yield row(
+        "library.restore",
+        "Restore",
+        "T",
+        intent=Intent("restore"),
+        icon="arrow-u-up-left",
+        hint="Takes the selected episodes out of the trash.",
+        enabled=lambda s: s.in_trash,
+    )
+    yield row(
+        "library.purge",
+        "Purge all…",
+        "Shift+Delete",
+        icon="trash",
+        hint="Removes the files of the trash from the disk; asks first, and says how much.",
+        enabled=lambda s: s.trashed > 0,
     )
 
 

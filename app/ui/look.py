@@ -327,6 +327,8 @@ QProgressBar { background: $lifted; border: none; border-radius: 3px; max-height
 QProgressBar::chunk { background: $accent; border-radius: 3px; }
 
 QListView, QTreeView, QTableView { background: transparent; border: none; outline: none; }
+QTableView::item { padding: 0 8px; }
+QTableView::item:selected { background: $accent_wash; color: $text; }
 QListView::item { border-radius: ${m_radius}px; padding: 6px 8px; }
 QListView::item:hover { background: $raised; }
 QListView::item:selected { background: $accent_wash; color: $text; }

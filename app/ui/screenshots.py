@@ -321,6 +321,8 @@ class Photographer(QObject):
         if not trained:
             yield from self._shoot_sizes("test")
         window.perform(Intent("test_tab", "results"))
+        # The border still tells that the last rollout was kept: of that this picture does not tell.
+        yield self._within(DRIVES_S, lambda: not window.attention.flashing)
         yield from self._shoot_sizes("results")
         window.perform(Intent("test_tab", "run"))
 

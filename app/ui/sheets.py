@@ -48,7 +48,6 @@ class Sheet(Overlay):
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         self.body.addLayout(self.form)
         self.hint = Text("", role="soft", wrap=True)
-        self.hint.setMinimumHeight(36)
         self.body.addWidget(self.hint)
         foot = QHBoxLayout()
         foot.addStretch()
@@ -63,9 +62,20 @@ class Sheet(Overlay):
             field.returnPressed.connect(self._finish)
 
     def say(self, text: str, tone: Tone | None, *, possible: bool) -> None:
+        changed = text != self.hint.text()
         self.hint.setText(text)
         self.hint.set_tone(tone)
         self.done.setEnabled(possible)
+        if changed and self.isVisible():
+            self._lay_out()  # a longer sentence needs more room
+
+    def _lay_out(self) -> None:
+        parent = self.parentWidget()
+        if parent is not None:
+            # A layout counts a line of a wrapped label a little too low; a long one would be cut.
+            room = min(self._width, parent.width() - 2 * SIZES.margin) - 2 * SIZES.margin
+            self.hint.setMinimumHeight(max(36, self.hint.heightForWidth(room)))
+        super()._lay_out()
 
     def finish(self) -> None:
         """Take the values and close. Called only when possible."""

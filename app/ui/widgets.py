@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QRect, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QFont, QIcon, QPainter, QPaintEvent
+from PyQt6.QtCore import QPoint, QRect, QSize, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QFont, QIcon, QPainter, QPaintEvent, QResizeEvent
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -81,6 +81,26 @@ class ElidedText(Text):
         painter.setPen(self.palette().color(self.foregroundRole()))
         cut = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), int(self.alignment()), cut)
+
+
+class Note(Text):
+    """A quiet sentence under a field, as high as its lines: a wrapped label in a form is given the
+    height of a narrower one, and stands in a hole."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text, "caption", role="caption", wrap=True)
+
+    def setText(self, text: str | None) -> None:
+        super().setText(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        if self.width() > 0:
+            self.setFixedHeight(max(self.heightForWidth(self.width()), 1))
 
 
 class Paragraph(Text):
@@ -327,6 +347,9 @@ class Banner(QFrame):
         return self._what.text()
 
 
+TOAST_WIDE = 880
+"""What is longer wraps [px]."""
+
 ABOVE_TAKE_BAR = 144  # [px] from the window's lower edge
 
 
@@ -370,25 +393,25 @@ class Toast(QFrame):
 
     def place(self) -> None:
         """Sit in the room that is kept for it (`room`, in the parent's pixels); without one, low in
-        the middle of the parent, above the buttons of a take."""
-        room = self.room()
-        self._text.setWordWrap(room is not None)
-        self.setMaximumSize(16_777_215, 16_777_215)
-        if room is not None:
-            wide = self._text.fontMetrics().horizontalAdvance(self._text.text()) + 48
-            wide += 0 if self._undo.isHidden() else self._undo.sizeHint().width() + SIZES.gap
-            self.setFixedWidth(max(160, min(wide, room.width())))
-            self.setFixedHeight(max(self.heightForWidth(self.width()), SIZES.control))
-            box = self.rect()
-            box.moveCenter(room.center())
-            box.moveLeft(room.left() + (room.width() - box.width()) // 2)
-            self.move(box.topLeft())
+        the middle of the parent, above the buttons of a take. What is too long for a line wraps."""
+        room, parent = self.room(), self.parentWidget()
+        if room is None and parent is not None:
+            room = QRect(0, 0, min(TOAST_WIDE, parent.width() - 2 * SIZES.margin), SIZES.control)
+            room.moveCenter(QPoint(parent.width() // 2, 0))
+            room.moveBottom(parent.height() - self.lift - 1)
+            at_bottom = True
+        else:
+            at_bottom = False
+        if room is None:
             return
-        self.setMinimumSize(0, 0)
-        self.adjustSize()
-        parent = self.parentWidget()
-        if parent is not None:
-            self.move(
-                (parent.width() - self.width()) // 2,
-                parent.height() - self.height() - self.lift,
-            )
+        wide = self._text.fontMetrics().horizontalAdvance(self._text.text()) + 48
+        wide += 0 if self._undo.isHidden() else self._undo.sizeHint().width() + SIZES.gap
+        self._text.setWordWrap(wide > room.width())
+        self.setFixedWidth(max(160, min(wide, room.width())))
+        high = self.heightForWidth(self.width()) if wide > room.width() else 0
+        self.setFixedHeight(max(high, SIZES.control))
+        box = self.rect()
+        box.moveCenter(room.center())
+        if at_bottom:
+            box.moveBottom(room.bottom())
+        self.move(box.topLeft())

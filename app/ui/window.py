@@ -84,6 +84,7 @@ class MainWindow(QMainWindow):
         self._last_fault = ""
         self._events_seen = session.events_seen
         self._had_station = False
+        self._was_covered = False
         self.hitches = HitchProbe(FRAME_MS * 1_000_000)
         self.commands = Commands(session, self.say)
         self.setWindowTitle("Teledeck")
@@ -181,6 +182,10 @@ class MainWindow(QMainWindow):
     def refresh(self) -> None:
         """Show the newest statuses everywhere."""
         station, recorder = self.session.station, self.session.recorder
+        covered = self._covered()
+        if covered and not self._was_covered:
+            self.toast.hide()  # what was said before shall not lie over what was opened now
+        self._was_covered = covered
         self._hear_events()
         self._had_station = self._had_station or station is not None
         state = self.ui_state()

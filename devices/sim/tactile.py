@@ -128,14 +128,22 @@ class TouchReader:
         self._pad_list: list[int] = self._pad_of_geom.tolist()
         self._side_list: list[int] = self._side_of_geom.tolist()
 
-    def read(self, data: mujoco.MjData) -> Touch:
-        """What is felt at the instant that `data`'s last forward pass stands for."""
+    def read(self, data: mujoco.MjData, pads: bool = True) -> Touch:
+        """What is felt at the instant that `data`'s last forward pass stands for.
+
+        Args:
+            data: After a step.
+            pads: Whether pads are read too; without, the touch tells of wrists only.
+        """
         pad_position = data.site_xpos[self._pad_sites]
         pad_rotation = data.site_xmat[self._pad_sites].reshape(-1, 3, 3)
-        fields = [np.zeros((*shape, 3)) for shape in self._shape]
+        fields = [np.zeros((*shape, 3)) for shape in self._shape] if pads else []
         wrench = np.zeros((len(self._sides), 6))
         if data.ncon:
             self._contacts(data, pad_position, pad_rotation, fields, wrench)
+        if not pads:
+            wrench.setflags(write=False)
+            return Touch(field={}, pad_pose={}, wrench=dict(zip(self._sides, wrench, strict=True)))
         poses = np.empty((len(self._pads), 7))
         poses[:, :3] = pad_position
         for index, site in enumerate(self._pad_sites):
@@ -171,7 +179,7 @@ class TouchReader:
         for n, (first, second) in enumerate(geoms[use].tolist()):
             for geom, other, sign in ((first, second, -1.0), (second, first, 1.0)):
                 pad, side = pads[geom], sides[geom]
-                if pad >= 0:
+                if pad >= 0 and fields:
                     patches.setdefault((pad, other), []).append((n, sign))
                 if side >= 0 and sides[other] != side:
                     wrists.setdefault(side, []).append((n, sign))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import mujoco
@@ -47,6 +47,9 @@ class Robot(TouchingRobot, Protocol):
     def finger_sign(self, side: Side) -> float: ...
 
 
+_OF_JOINTS = ("_arm/q", "_arm/qd", "_arm/tau", "_gripper/gap")
+
+
 class World:
     """Steps physics, takes commands, and tells everything that the contracts table promises.
 
@@ -84,6 +87,7 @@ class World:
         self._seq: dict[str, int] = dict.fromkeys((spec.name for spec in self.specs), 0)
         self._samples: list[Sample] = []
         self._last_t_ns = clock.now_ns() - self.dt_ns
+        self.listen(None)
         self.reset(seed)
 
     def _wire(self) -> None:
@@ -108,6 +112,15 @@ class World:
                 -model.actuator_biasprm[servos, 2] / model.actuator_gainprm[servos, 0]
             )
         self._state_size = mujoco.mj_stateSize(model, STATE)
+
+    def listen(self, streams: Collection[str] | None) -> None:
+        """Tell these streams only, None for all. What nobody hears is not computed: without a
+        pad's stream `observation` has no field of any pad."""
+        self._heard = frozenset(self._seq if streams is None else streams)
+        self._tells_joints = any(name.endswith(_OF_JOINTS) for name in self._heard)
+        self._tells_state = "sim/state" in self._heard
+        self._tells_scene = any(stream.startswith("scene/") for stream in self._heard)
+        self._feels_pads = any("_pad/" in stream for stream in self._heard)
 
     # -------------------------------------------------------------------- life
     def reset(self, seed: int) -> None:
@@ -211,17 +224,17 @@ class World:
                 mujoco.mj_step(model, data)
                 continue
             t_ns = self._epoch_ns + k * self.dt_ns
-            before = self.state_vector()
-            joints = self._joints()
+            before = self.state_vector() if self._tells_state else None
+            joints = self._joints() if self._tells_joints else None
             mujoco.mj_step(model, data)
             self._tell_state(t_ns, before, joints)
             if k % TOUCH_EVERY == 0:
-                self._touch = self._reader.read(data)
+                self._touch = self._reader.read(data, pads=self._feels_pads)
                 self._tell_touch(t_ns)
                 if felt is not None:
                     felt()
                 self.scene.advance(model, data, self._touch)
-            if k % PROGRESS_EVERY == 0:
+            if k % PROGRESS_EVERY == 0 and self._tells_scene:
                 done = [self.scene.progress(model, data), float(self.scene.success(model, data))]
                 self._tell("scene/progress", t_ns, np.array(done))
                 self._tell("scene/glance", t_ns, self.scene.glance(model, data))
@@ -333,6 +346,8 @@ class World:
         return self.robot.finger_to_gap(self.robot.finger_sign(side) * qpos[self._finger[side]])
 
     def _tell(self, stream: str, t_ns: int, data: npt.NDArray[Any]) -> None:
+        if stream not in self._heard:
+            return
         data.setflags(write=False)
         seq = self._seq[stream]
         self._seq[stream] = seq + 1
@@ -354,27 +369,33 @@ class World:
     def _tell_state(
         self,
         t_ns: int,
-        state: FloatArray,
-        joints: Sequence[tuple[FloatArray, FloatArray, FloatArray]],
+        state: FloatArray | None,
+        joints: Sequence[tuple[FloatArray, FloatArray, FloatArray]] | None,
     ) -> None:
         positions, rotations = self.data.site_xpos, self.data.site_xmat
         torque = self.data.qfrc_actuator
-        for side, (q, qd, gap) in zip(self._sides, joints, strict=True):
-            pose = np.empty(7)
-            site = self._tool[side]
-            pose[:3] = positions[site]
-            mujoco.mju_mat2Quat(pose[3:], rotations[site])
-            self._tell(f"{side}_arm/q", t_ns, q)
-            self._tell(f"{side}_arm/qd", t_ns, qd)
-            self._tell(f"{side}_arm/tau", t_ns, torque.take(self._vadr[side]))
-            self._tell(f"{side}_arm/T_world_tool", t_ns, pose)
-            self._tell(f"{side}_gripper/gap", t_ns, gap)
-        self._tell("sim/state", t_ns, state)
+        for index, side in enumerate(self._sides):
+            if f"{side}_arm/T_world_tool" in self._heard:
+                pose = np.empty(7)
+                site = self._tool[side]
+                pose[:3] = positions[site]
+                mujoco.mju_mat2Quat(pose[3:], rotations[site])
+                self._tell(f"{side}_arm/T_world_tool", t_ns, pose)
+            if joints is not None:
+                q, qd, gap = joints[index]
+                self._tell(f"{side}_arm/q", t_ns, q)
+                self._tell(f"{side}_arm/qd", t_ns, qd)
+                self._tell(f"{side}_arm/tau", t_ns, torque.take(self._vadr[side]))
+                self._tell(f"{side}_gripper/gap", t_ns, gap)
+        if state is not None:
+            self._tell("sim/state", t_ns, state)
 
     def _tell_touch(self, t_ns: int) -> None:
         touch = self._touch
         for side in self._sides:
             self._tell(f"{side}_arm/wrench", t_ns, touch.wrench[side])
+        if not self._feels_pads:
+            return
         for pad in self.robot.pad_names:
             self._tell(f"{pad}_pad/tactile", t_ns, touch.field[pad].astype(np.float32))
             self._tell(f"{pad}_pad/pose", t_ns, touch.pad_pose[pad])

@@ -46,14 +46,14 @@ def pose_features(pose: Tensor) -> Tensor:
 
 
 def tool_need(needs: Sequence[StreamNeed], side: Side) -> StreamNeed:
-    """The need that shows where the tool of `side` is.
+    """The need that shows where the tool of `side` is, as measured or as sent.
 
     Raises:
         PolicyError: When no need does; relative actions are told from there.
     """
     stream = f"{side}_arm/T_world_tool"
     for need in needs:
-        if need.stream == stream and need.span == "window":
+        if need.stream in (stream, f"{stream}_sent") and need.span == "window":
             return need
     raise PolicyError(
         f"Relative actions need the tool pose '{stream}' in the window",

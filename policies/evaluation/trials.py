@@ -133,7 +133,10 @@ class TrialBook:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StorageError(f"{self.path} cannot be read: {error.strerror}") from error
+            raise StorageError(
+                f"{self.path} cannot be read: {error.strerror}",
+                next_step="Choose another folder for the results",
+            ) from error
         lines = content.split(b"\n")
         for number, line in enumerate(lines):
             if not line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,7 @@ def compare(
     needs: Sequence[StreamNeed],
     live: Mapping[str, StreamSpec],
     rates_hz: Mapping[str, float],
+    others: Iterable[str] = (),
 ) -> list[Check]:
     """Names, shapes, units, frames and rates. A stream that is not there has one line, the others
     a line for each thing that was compared.
@@ -47,12 +49,14 @@ def compare(
         needs: Of the policy.
         live: Specs of the streams that are there, by name.
         rates_hz: Measured rates [Hz]; NaN or absent while unknown.
+        others: Names of further streams, of which one may have been meant.
     """
     found: list[Check] = []
     for need in needs:
         spec = live.get(need.stream)
         if spec is None:
-            found.append(Check(need.stream, "name", need.stream, "no such stream", False))
+            gone = _no_such(need.stream, (*live, *others))
+            found.append(Check(need.stream, "name", need.stream, gone, False))
             continue
         found.append(_shape(need, spec))
         if spec.kind == "image" and need.rule == "interpolate":
@@ -146,6 +150,12 @@ def _shape(need: StreamNeed, spec: StreamSpec) -> Check:
     return Check(need.stream, "shape", needed, live, tuple(need.shape) == spec.shape)
 
 
+def _no_such(name: str, live: Iterable[str]) -> str:
+    """What to say of a stream that is not there: also what it may have been meant to be."""
+    near = difflib.get_close_matches(name, tuple(dict.fromkeys(live)), n=1, cutoff=0.85)
+    return f"no such stream; the nearest is {near[0]}" if near else "no such stream"
+
+
 def _words(shape: Sequence[int]) -> str:
     return " x ".join(str(n) for n in shape) or "one number"
 
@@ -159,10 +169,28 @@ def refused(checks: Iterable[Check]) -> str:
     return _sentence(c for c in checks if not c.fits and c.what not in WARNINGS)
 
 
+def way_out(checks: Iterable[Check]) -> str:
+    """What to do about what keeps a policy from driving."""
+    bad = [check for check in checks if not check.fits and check.what not in WARNINGS]
+    if all(check.what == "rate" for check in bad):
+        return "The machine may be busy: load it again when these streams are as fast as it needs"
+    if all(check.stream.endswith("/rgb") for check in bad):
+        return "Start the cameras that it looks through, or load a policy that does without"
+    return (
+        "It was made for another robot or other sensors: load one that was trained on takes of "
+        "this station"
+    )
+
+
 def doubts(checks: Iterable[Check]) -> str:
     """What does not fit and is no reason to refuse, as one sentence; "" if all does."""
     return _sentence(c for c in checks if not c.fits and c.what in WARNINGS)
 
 
 def _sentence(checks: Iterable[Check]) -> str:
-    return "; ".join(f"{c.stream}: {c.what} {c.live}, needs {c.needed}" for c in checks)
+    return "; ".join(
+        f"{c.stream}: {c.live}"
+        if c.what == "name"
+        else f"{c.stream}: {c.what} {c.live}, needs {c.needed}"
+        for c in checks
+    )

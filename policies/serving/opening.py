@@ -9,13 +9,9 @@ from pathlib import Path
 
 from devices.errors import PolicyError
 from policies.contract import Policy
+from policies.refusing import CODE, refuse_other
 
-PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".npy", ".npz", ".dill")
 _TRIES = 3
-_SERVE = (
-    "Serve it from its own environment with policies/serving/standalone.py and load the address "
-    "ws://127.0.0.1:PORT (docs/policy-server.md)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +47,26 @@ def open_policy(path: str) -> Opened:
 
         return connect(path)
     place = Path(path).expanduser()
-    if place.suffix.lower() in PICKLES:
-        refuse(place)
-    if not place.exists():
-        raise PolicyError(f"There is no policy at '{place}'", next_step="Check the path")
-    if place.is_file():
+    if place.is_file() and place.suffix.lower() not in CODE:
         if place.suffix == ".json" and place.name != "policy.json":
             from policies.serving.openpi import from_file
 
             return from_file(place)
-        if place.name != "policy.json":
-            raise PolicyError(
-                f"'{place.name}' is no policy",
-                allowed=("a checkpoint folder", "a .json file that describes a server", "ws://..."),
-            )
-        place = place.parent
-    if not (place / "policy.json").is_file():
-        raise PolicyError(_foreign(place), next_step=_SERVE)
+        if place.name == "policy.json":
+            place = place.parent
+    refuse_other(place)
     from policies.checkpoint import digest, load, read_card
 
     # A training may put a better one there between two looks; what is told must be of one.
     for _ in range(_TRIES):
         mark = digest(place)
-        policy: Policy = load(place)
-        card = read_card(place)
+        try:
+            policy: Policy = load(place)
+            card = read_card(place)
+        except PolicyError:
+            if digest(place) == mark:
+                raise
+            continue  # half of one and half of another
         if digest(place) == mark:
             break
     else:
@@ -93,25 +85,3 @@ def open_policy(path: str) -> Opened:
         float(loss) if isinstance(loss, int | float) else math.nan,
         card.created,
     )
-
-
-def refuse(place: Path) -> None:
-    """Raises PolicyError: a file of this kind may run code."""
-    raise PolicyError(
-        f"'{place.name}' is not loaded: a {place.suffix} file may run code while it is opened",
-        allowed=("a checkpoint folder with policy.json and weights.safetensors", "ws://..."),
-        next_step=_SERVE,
-    )
-
-
-def _foreign(folder: Path) -> str:
-    """What a folder without policy.json seems to be."""
-    if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
-        return (
-            f"'{folder.name}' is a LeRobot checkpoint: its configuration names classes, which are "
-            "imported and called while it is loaded"
-        )
-    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
-    if pickles:
-        return f"'{folder.name}' holds {pickles[0]}, which may run code while it is opened"
-    return f"'{folder.name}' has no policy.json"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -145,8 +146,11 @@ class RemotePolicy:
                 next_step="Look whether it still runs, and how long it takes for one answer",
             ) from error
         except (aiohttp.ClientError, OSError) as error:
+            system = getattr(error, "os_error", error)  # aiohttp tells the whole address again
+            errno = getattr(system, "errno", None)
+            why = os.strerror(errno).lower() if isinstance(errno, int) else error
             raise ServerGone(
-                f"The policy server at {self.address} cannot be reached: {error}",
+                f"The policy server at {self.address} cannot be reached: {why}",
                 next_step="Start it first (docs/policy-server.md)",
             ) from error
         except WireError as error:

@@ -132,8 +132,22 @@ def _item(widget: QWidget, text: str, box: QRect, **more: Any) -> dict[str, Any]
         "enabled": widget.isEnabled(),
         "checked": isinstance(widget, QAbstractButton) and widget.isChecked(),
         "focus": widget.hasFocus(),
+        "cut": _cut(widget),
         **more,
     }
+
+
+def _cut(widget: QWidget) -> bool:
+    """Whether part of a label cannot be read: it lies outside of what is shown, or has less room
+    than its words need."""
+    if not isinstance(widget, QLabel):
+        return False
+    if widget.visibleRegion().boundingRect() != widget.rect():
+        return True
+    if widget.wordWrap():
+        return widget.heightForWidth(widget.width()) > widget.height() + 1
+    wide = widget.fontMetrics().horizontalAdvance(max(widget.text().split("\n"), key=len))
+    return wide > widget.contentsRect().width() + 1
 
 
 def _watched(child: Child) -> None:

@@ -36,6 +36,7 @@ class Item:
     enabled: bool
     checked: bool
     focus: bool
+    cut: bool = False
     row: int = -1
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from app.evaluate import BOOK, evaluate
-from app.rollout.room import Batch
+from app.rollout.room import Batch, Room
 from datasets.dataset import Dataset
 from datasets.reader import Episode
 from devices.errors import ConfigError, PolicyError
+from policies.checkpoint import digest
 from policies.evaluation.trials import TrialBook
 from policies.serving import standalone
 from tests.serving import served_sine
+from tests.serving.test_checkpoint import saved
 
 
 def batch(out: Path, *policies: str, seeds: tuple[int, ...] = (1,), **more: object) -> Batch:
@@ -83,6 +85,17 @@ def test_a_worker_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)\n")
     with pytest.raises(PolicyError, match="status 3"):
         evaluate(batch(tmp_path / "out", seeds=(1, 2)), workers=2, say=lambda _: None)
+
+
+def test_a_policy_that_was_replaced_meanwhile_is_not_credited(tmp_path: Path) -> None:
+    saved(tmp_path / "best", seed=1)
+    place = str(tmp_path / "best")
+    known = {place: ("bc best", digest(place)[:16])}
+    tried = batch(tmp_path / "out", place, limit_s=0.2)
+    assert Room(tried, "", known).trial(place, 1).digest == known[place][1]
+    saved(tmp_path / "best", seed=2)
+    with pytest.raises(PolicyError, match=r"best changed since.*Copy the folder first"):
+        Room(tried, "", known).trial(place, 1)
 
 
 # ------------------------------------------------------------------------- policies behind servers

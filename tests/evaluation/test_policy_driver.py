@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -134,12 +135,23 @@ def test_a_policy_that_cannot_answer_holds_and_is_counted(arena: Arena) -> None:
     assert one.misses == 0 and one.holds["right"] == ""
 
 
+def test_who_asks_for_what_was_sent_sees_it(arena: Arena) -> None:
+    policy = Lowering()
+    sent = msgspec.structs.replace(POSE, stream="right_arm/T_world_tool_sent")
+    policy.needs = (sent, TOUCH)
+    arena.run(driver(arena, policy), 3, limit_s=0.5)
+    last = policy.seen[-1].values["pose"][-1]
+    tool = arena.chain.tools_sent["right"].to_array()
+    assert 0.0 < np.abs(last[:3] - tool[:3]).max() < 0.05
+    np.testing.assert_allclose(np.linalg.norm(last[3:]), 1.0)
+
+
 @pytest.mark.parametrize(
     ("need", "names"),
     [
         (StreamNeed(stream="front/rgb", key="a", shape=(96, 96, 3)), "front/rgb"),
         (StreamNeed(stream="scene/glance", key="a", shape=(3,)), "scene/glance"),
-        (StreamNeed(stream="right_arm/q_sent", key="a", shape=(7,)), "right_arm/q_sent"),
+        (StreamNeed(stream="station/loop", key="a", shape=(8,)), "station/loop"),
     ],
 )
 def test_what_the_arena_does_not_have_is_named(arena: Arena, need: StreamNeed, names: str) -> None:

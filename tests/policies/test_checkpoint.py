@@ -160,7 +160,7 @@ def test_a_card_that_is_wrong_is_named(saved: Path, change: dict[str, object], s
 
 def test_a_policy_that_is_not_installed_is_named(saved: Path) -> None:
     edit(saved, lambda fields: fields.update(policy="telepathy"))
-    with pytest.raises(ConfigError, match=r"Unknown policie 'telepathy'|'telepathy'"):
+    with pytest.raises(PolicyError, match=r"policy\.json: Unknown policy 'telepathy'.*Allowed: bc"):
         checkpoint.load(saved)
 
 

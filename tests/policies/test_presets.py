@@ -8,11 +8,13 @@ from devices.errors import ConfigError
 from policies.presets import GLANCE, GLANCES, needs_of, presets
 
 
-@pytest.mark.parametrize("name", ["state", "glance"])
+@pytest.mark.parametrize("name", ["state", "glance", "sent", "glance-sent"])
 def test_without_touch_there_is_none(name: str) -> None:
     needs = needs_of(name, ("left", "right"), (10,))
     streams = {need.stream.partition("/")[2] for need in needs}
-    assert streams <= {"T_world_tool", "gap", "glance"} and all(n.span == "window" for n in needs)
+    known = "_sent" if "sent" in name else ""
+    assert streams <= {f"T_world_tool{known}", f"gap{known}", "glance"}
+    assert all(need.span == "window" for need in needs)
 
 
 @pytest.mark.parametrize("name", GLANCES)

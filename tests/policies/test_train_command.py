@@ -156,8 +156,8 @@ def test_bad_input_is_named_with_the_way_out(
     for command, said, way in (
         ([*evaluate, str(broken("policy.json", b"{"))], "not valid JSON", "Copy the folder again"),
         ([*evaluate, str(broken("weights.safetensors", None))], "has no weights", "Copy the"),
-        ([*evaluate, str(pickle)], "may run code", "Serve it from its own"),
-        ([*evaluate, str(tmp_path / "x")], "No policy at", "Check the path"),
+        ([*evaluate, str(pickle)], "would run whatever code", "Serve it from its own"),
+        ([*evaluate, str(tmp_path / "x")], "There is no checkpoint", "Check the path"),
         (train, "plan.json cannot be read", "in another folder"),
         ([*train, "--weights", str(tmp_path / "no.json")], "cannot be read", "must be a JSON file"),
         (["train", "--queue", str(tmp_path / "none")], "no queue at", "Check the path"),

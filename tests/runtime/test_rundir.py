@@ -21,6 +21,31 @@ def test_the_last_to_leave_removes_the_folder(tmp_path: Path) -> None:
     assert not second.leave()
 
 
+def test_who_attends_is_known_until_its_process_ends(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from app.runtime.rundir import RunDir\n"
+        "here = RunDir.join(Path(sys.argv[1])).attend(); print('there', flush=True)\n"
+        "sys.stdin.read(1); os.kill(os.getpid(), 9)\n"
+    )
+    with RunDir.create(tmp_path) as run:
+        assert run.attended() is None
+        here = run.attend()
+        with subprocess.Popen(
+            [sys.executable, "-c", code, str(run.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as other:
+            assert other.stdout is not None and other.stdin is not None
+            other.stdout.readline()
+            here.end()
+            assert run.attended() is True
+            other.stdin.write(b"x")
+        assert run.attended() is False
+        again = run.attend()
+        assert run.attended() is True
+        again.end()
+
+
 def test_the_folder_is_private(tmp_path: Path) -> None:
     with RunDir.create(tmp_path) as run:
         for path in (run.path, run.path.parent, run.rings_dir):

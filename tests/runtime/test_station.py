@@ -145,11 +145,32 @@ def test_an_emergency_stop_is_latched(bench: Bench) -> None:
     assert bench.station.status().phase == "holding"
 
 
-def test_without_heartbeat_it_holds_then_stops(bench: Bench) -> None:
+def test_without_heartbeat_it_holds_and_stops_when_nobody_lives_any_more(bench: Bench) -> None:
+    window = bench.run.attend()
     bench.tick(150, heartbeat=False)  # 0.6 s
     assert any("does not answer" in event.text for event in bench.events)
+    bench.tick(3500, heartbeat=False)  # 14 s: it starves, and lives
     assert not bench.station.stopping
-    bench.tick(2400, heartbeat=False)
+    window.end()
+    bench.tick(300, heartbeat=False)
+    assert "gone" in bench.station.stopping
+
+
+def test_a_window_that_starves_finds_its_station_again(bench: Bench) -> None:
+    window = bench.run.attend()
+    bench.tick(4000, heartbeat=False)
+    bench.tick(2)
+    window.end()
+    bench.tick(100)
+    assert not bench.station.stopping and bench.station.status().phase == "holding"
+
+
+def test_a_window_that_never_comes_is_not_waited_for_without_end(bench: Bench) -> None:
+    bench.clock.advance_s(60.0)
+    bench.tick(heartbeat=False)
+    assert not bench.station.stopping
+    bench.clock.advance_s(61.0)
+    bench.tick(heartbeat=False)
     assert "gone" in bench.station.stopping
 
 

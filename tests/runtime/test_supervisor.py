@@ -157,6 +157,20 @@ def test_requests_and_events_of_the_supervisor(
     assert supervisor.ended
 
 
+def test_who_is_ended_on_purpose_has_not_crashed(supervise: Callable[..., Supervisor]) -> None:
+    """However hard it had to be made to end: nobody shall think that the next one has."""
+    supervisor = supervise(fake("cameras", mood="deaf", stop_s=0.1))
+    supervisor.start()
+    first = supervisor.pid("cameras")
+    step_until(supervisor, (supervisor.run.rings_dir / "cameras.ring").exists)
+    with RunDir.join(supervisor.run.path) as run, Bus(run) as bus:
+        listener, client = bus.subscriber("supervisor"), bus.client("supervisor")
+        client.post(Restart("cameras"))
+        step_until(supervisor, lambda: supervisor.pid("cameras") not in (0, first))
+        heard = [m for m in listener.poll(0.2) if isinstance(m, Event)]
+    assert not heard and not supervisor.crashes
+
+
 def processes_of(mark: str) -> list[int]:
     """Living processes with `mark` on their command line."""
     found = []

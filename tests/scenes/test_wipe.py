@@ -12,6 +12,7 @@ from devices.pose import Pose
 from devices.sim.scene import Touch
 from devices.sim.scenes import contact, stage
 from devices.sim.scenes.handwriting import write
+from devices.sim.scenes.perturbation import BEGUN
 from devices.sim.world import World
 from tests.scenes.conftest import MakeWorld
 
@@ -116,3 +117,15 @@ def test_writing_fits_the_board_and_its_marks(seed) -> None:
     assert np.abs(marks[:, 0]).max() < wipe._HALF[1] and np.abs(marks[:, 1]).max() < wipe._HALF[0]
     again = write(np.random.default_rng(seed), wipe._WORD, wipe._MARK_PITCH, wipe._MARKS)
     np.testing.assert_array_equal(marks, again)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_board_that_was_begun_has_bits_left_that_are_not_done(
+    make_world: MakeWorld, seed: int
+) -> None:
+    world = make_world("wipe", seed)
+    world.perturb(BEGUN)
+    left = ink(world)
+    assert set(np.unique(left > 0.0)) == {False, True}
+    assert left.max() <= 1.0
+    assert 0.2 < world.scene.progress(world.model, world.data) < 1.0

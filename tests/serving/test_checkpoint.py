@@ -88,7 +88,24 @@ def test_a_checkpoint_that_changes_while_it_is_read_is_one_or_the_other_or_refus
     shutil.copytree(tmp_path / "kept1", place)
     opened = open_policy(str(place))
     assert opened.step == marks[opened.digest] == 2
-    swaps[:] = [0, 1, 0, 1, 0, 1]
+    # One that fails because it changed in the midst is read again, too.
+    swaps[:] = []
+    broken = [place / "weights.safetensors"]
+
+    def torn(path: Path) -> Any:
+        if broken:
+            broken.pop().write_bytes(b"half")
+            try:
+                return load(path)
+            finally:
+                shutil.rmtree(place)
+                shutil.copytree(tmp_path / "kept1", place)
+        return load(path)
+
+    monkeypatch.setattr(checkpoint, "load", torn)
+    assert open_policy(str(place)).step == 1
+    monkeypatch.setattr(checkpoint, "load", swapped)
+    swaps[:] = [1, 0, 1, 0, 1, 0]
     with pytest.raises(PolicyError, match="changed each time"):
         open_policy(str(place))
 

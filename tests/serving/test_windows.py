@@ -172,7 +172,7 @@ def test_what_would_run_code_is_refused_by_name(tmp_path: Path, name: str) -> No
 
 
 def test_other_things_that_are_no_policy(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="There is no policy"):
+    with pytest.raises(PolicyError, match="There is no checkpoint"):
         open_policy(str(tmp_path / "gone"))
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_text("{}")

@@ -217,3 +217,19 @@ def test_a_foreign_state_is_refused(make_world: WorldMaker) -> None:
 def test_an_unknown_perturbation_lists_the_known(make_world: WorldMaker) -> None:
     with pytest.raises(ConfigError, match="moved_before_contact"):
         make_world().perturb("earthquake")
+
+
+@given(heard=st.sets(st.sampled_from([*TABLE, "sim/state", "scene/glance"])))
+@settings(max_examples=12, deadline=None)
+def test_who_hears_less_hears_the_same(heard: set[str]) -> None:
+    def told(streams: set[str] | None) -> dict[tuple[str, int], bytes]:
+        world = World(OpenArmV2(), plugins.load("scenes", "wipe")(), seed=3, clock=FakeClock())
+        world.listen(streams)
+        world.collect()
+        for i in range(20):
+            world.command(wiggle(world, i))
+            world.step(4)
+        return {(s.stream, s.t_ns): s.data.tobytes() for s in world.collect()}
+
+    whole = told(None)
+    assert told(heard) == {key: data for key, data in whole.items() if key[0] in heard}

@@ -8,12 +8,17 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
+
+    from tests.ui.lab import Lab
+    from tests.ui.library_room import Room
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,3 +88,40 @@ def nothing_left() -> Iterator[None]:
         assert not timers, f"timers left: {timers}"
     left = [t for t in threading.enumerate() if t not in threads and t.is_alive()]
     assert not left, f"threads left: {left}"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Episodes that the tests of the Library only read."""
+    from tests.ui.fake_dataset import make_dataset
+    from tests.ui.library_room import COUNT
+
+    root = tmp_path_factory.mktemp("recorded") / "data"
+    make_dataset(root, COUNT, seconds=1.0)
+    return root
+
+
+@pytest.fixture
+def room(qtbot: QtBot, qapp: QApplication, recorded: Path, tmp_path: Path) -> Iterator[Room]:
+    """A window with a Library on a copy of them."""
+    from app.ui import look
+    from tests.ui.library_room import Room
+
+    look.dress(qapp)
+    shutil.copytree(recorded, tmp_path / "data")  # recording syncs to the disk, copying does not
+    made = Room(qtbot, tmp_path / "data")
+    yield made
+    made.window.close()
+    made.window.deleteLater()
+
+
+@pytest.fixture
+def lab(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Lab]:
+    """A window with the Test place."""
+    from app.ui import look
+    from tests.ui.lab import Lab
+
+    look.dress(qapp)
+    made = Lab(qtbot, tmp_path)
+    yield made
+    made.place.close_down()

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from app.session.training_clerk import catalogue
+from app.session.training_draft import Answer
 from app.ui import look
 from app.ui.action import Intent
 from app.ui.training.tab import TrainTab
@@ -124,7 +126,26 @@ def test_what_cannot_be_read_is_named(tab: TrainTab, dataset: Dataset) -> None:
     folder = tab.desk.add(plan_for(dataset))
     (folder.path / "plan.json").write_text("{}")
     tab._look(force=True)
-    assert tab.desk.complaints and "plan.json" in tab.complaint.toolTip()
+    said = tab.complaint.text()
+    assert tab.complaint.isVisible() and "0001-bc/plan.json" in said and "another folder" in said
+    for _ in range(4):
+        (tab.desk.add(plan_for(dataset)).path / "plan.json").write_text("{")
+    tab._look(force=True)
+    assert tab.complaint.text().endswith("and 2 more")
+
+
+def test_takes_that_have_changed_are_counted_anew(tab: TrainTab) -> None:
+    tab.perform(Intent("train_new"))
+    sheet = tab.sheet
+    until(tab, lambda: sheet.done.isEnabled())
+    takes = sheet.choice.takes
+    assert takes is not None
+    sheet.choice.say("Looking at takes: 6 of 6", None)
+    fewer = msgspec.structs.replace(takes, rows=takes.rows[:-1])
+    sheet._hear_takes(Answer(number=1, takes=fewer))  # one was moved away meanwhile
+    assert not sheet.done.isEnabled()
+    until(tab, lambda: sheet.done.isEnabled())
+    assert "windows from" in sheet.choice.report.text()
 
 
 def test_every_policy_is_described_with_its_options() -> None:

@@ -29,6 +29,7 @@ from app.ui.library.shelf import (
     Filter,
     Order,
 )
+from app.ui.library.trash_bar import TrashBar
 from app.ui.look import SIZES
 from app.ui.widgets import Button, Chip, EmptyState, Text
 from datasets.library import EpisodeCard
@@ -58,6 +59,10 @@ class Browse(QWidget):
         whole.setSpacing(SIZES.gap)
         whole.addLayout(self._head())
         whole.addLayout(self._tools())
+        self.trash = TrashBar()
+        self.trash.intended.connect(self.intended)
+        self.trash.hide()
+        whole.addWidget(self.trash)
         self._stack = QStackedWidget()
         whole.addWidget(self._stack, 1)
         self.model = CardModel(self)
@@ -169,12 +174,22 @@ class Browse(QWidget):
             self._stack.setCurrentWidget(self.list)
             if first and self.isVisible() and not self.search.hasFocus():
                 self.focus_list()  # they came after the place had been entered
+        elif filter_ == "trash" and not counts.by_filter["trash"]:
+            self._show_nothing(
+                "The trash is empty",
+                "What you delete comes here first, and can be taken out again.",
+            )
         elif total or counts.by_filter["trash"]:
-            text = "Change the filter or the search to see the others."
-            self._nothing.show_text(text)
-            self._stack.setCurrentWidget(self._nothing)
+            self._show_nothing(
+                "No episode fits", "Change the filter or the search to see the others."
+            )
         else:
             self._stack.setCurrentWidget(self._first)
+
+    def _show_nothing(self, title: str, text: str) -> None:
+        self._nothing.title.setText(title)
+        self._nothing.show_text(text)
+        self._stack.setCurrentWidget(self._nothing)
 
     def show_order(self, order: Order) -> None:
         self._order.setCurrentIndex(ORDERS.index(order))

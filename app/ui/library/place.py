@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,10 @@ from app.ui.action import Intent, UiState
 from app.ui.library.browse import Browse
 from app.ui.library.looker import Looker
 from app.ui.library.player import Player
+from app.ui.library.purging import Purging
 from app.ui.library.shelf import Counts, Filter, Order, Pace, Shelf
 from app.ui.library.thumbnails import ThumbnailMaker
+from app.ui.library.trash_bar import PurgeSheet
 from app.ui.place import PlaceWidget, SessionPort
 from app.ui.sheets import TextSheet
 from app.ui.widgets import EmptyState
@@ -49,6 +51,7 @@ class LibraryPlace(PlaceWidget):
         self._shelf = Shelf()
         self._shown_library: Library | None = None
         self._cards: list[EpisodeCard] = []
+        self._trash: list[EpisodeCard] = []
         self._open_uid = ""
         self._pace = Pace()
         self._auto_advance = False
@@ -81,6 +84,7 @@ class LibraryPlace(PlaceWidget):
         self.browse.ordered.connect(self._set_order)
         self.browse.searched.connect(self._set_query)
         self.browse.opened.connect(self.open_episode)
+        self.browse.chosen.connect(lambda: self._show_trash())
         self.player = Player(self._clock)
         self.player.intended.connect(self.intended)
         self.player.said.connect(self.said)
@@ -88,6 +92,11 @@ class LibraryPlace(PlaceWidget):
             self._stack.addWidget(part)
         self._task = TextSheet(self)
         self._task.decided.connect(self._relabel)
+        self._purge_sheet = PurgeSheet(self)
+        self._purge_sheet.decided.connect(self._purge)
+        self.purging = Purging(self)
+        self.purging.changed.connect(self._show)
+        self.purging.said.connect(self.said)
 
     # ------------------------------------------------------------------------------- the place
     def enter(self) -> None:
@@ -99,7 +108,7 @@ class LibraryPlace(PlaceWidget):
 
     def leave(self) -> None:
         self.player.playback.pause()
-        self._task.dismiss()
+        self.uncover()
 
     def refresh(self, state: UiState) -> None:
         self._look()
@@ -109,16 +118,19 @@ class LibraryPlace(PlaceWidget):
             self.player.tick()
 
     def covered(self) -> bool:
-        return self._task.isVisible()
+        return self._task.isVisible() or self._purge_sheet.isVisible()
 
     def uncover(self) -> None:
         self._task.dismiss()
+        self._purge_sheet.dismiss()
 
     def dataset_changed(self) -> None:
+        self.purging.stop()
         self._close_episode()
         self._look(force=True)
 
     def close_down(self) -> None:
+        self.purging.stop()
         self._looker.close()
         self._maker.close()
         self.player.close_down()
@@ -129,6 +141,8 @@ class LibraryPlace(PlaceWidget):
             state,
             player=bool(self._open_uid),
             selected=bool(self._open_uid or self.browse.selected()),
+            in_trash=bool(self._in_trash()),
+            trashed=0 if self.purging.left else len(self._trash),
             playing=self.player.playback.playing,
             can_undo=library is not None and bool(library.state.undoable),
             auto_advance=self._auto_advance,
@@ -156,6 +170,9 @@ class LibraryPlace(PlaceWidget):
             "auto_advance": lambda _: self._switch_advance(),
             "relabel": lambda _: self._ask_task(),
             "delete": lambda _: self._delete(),
+            "restore": lambda _: self._restore(),
+            "library_purge": lambda _: self._ask_purge(),
+            "purge_stop": lambda _: self.purging.stop(),
             "undo": lambda _: self._undo(),
             "replay": lambda _: self._replay(),
         }
@@ -198,10 +215,13 @@ class LibraryPlace(PlaceWidget):
         if library is None:
             return
         everything = (*library.cards(), *library.cards(trash=True))
+        self._trash = [card for card in everything if card.deleted]
         self._cards = self._shelf.arranged(everything)
         counts = Counts.of(everything)
         self.browse.show_dataset(library.dataset.name, str(library.dataset.root))
         self.browse.show_cards(self._cards, counts, self._shelf.filter)
+        self.browse.trash.setVisible(self._shelf.filter == "trash" and bool(self._trash))
+        self._show_trash()
         self.browse.show_order(self._shelf.order)
         self.browse.show_complaints(library.complaints)
         self._maker.make(
@@ -315,6 +335,33 @@ class LibraryPlace(PlaceWidget):
             else:
                 self._close_episode()
 
+    # ------------------------------------------------------------------------------- the trash
+    def _in_trash(self) -> list[str]:
+        """What is selected or open, of the trash."""
+        trash = {card.uid for card in self._trash}
+        return [uid for uid in self._targets() if uid in trash]
+
+    def _restore(self) -> None:
+        uids = self._in_trash()
+        if self._decide(lambda library, uid: library.restore(uid), uids):
+            self._told(uids, "Taken out of the trash")
+            self._show()
+
+    def _ask_purge(self) -> None:
+        if self._trash and not self.purging.left:
+            self._purge_sheet.open_for(len(self._trash), _size(self._trash))
+
+    def _purge(self) -> None:
+        library = self._library()
+        if library is not None:
+            self._close_episode()
+            self.purging.start(library, [card.uid for card in self._trash])
+
+    def _show_trash(self) -> None:
+        count, size = len(self._trash), _size(self._trash)
+        work = self.purging
+        self.browse.trash.show_trash(count, size, bool(self._in_trash()), work.left, work.of)
+
     def _ask_task(self) -> None:
         library, uids = self._library(), self._targets()
         if library is None or not uids:
@@ -403,6 +450,10 @@ class LibraryPlace(PlaceWidget):
         self.said.emit(
             "A verdict opens the next episode" if self._auto_advance else "A verdict stays here"
         )
+
+
+def _size(cards: Iterable[EpisodeCard]) -> int:
+    return sum(card.facts.size_bytes for card in cards)
 
 
 def undo_words(line: JournalLine) -> str:

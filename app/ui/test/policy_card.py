@@ -235,7 +235,7 @@ class PolicyCard(Card):
         needed = ElidedText(check.needed, "caption", role="caption")
         live = ElidedText(check.live, "caption")
         live.set_tone(None if check.fits else "fault")
-        where.setMinimumWidth(120)
+        where.setMinimumWidth(100)  # a wider one pushes the card under the scroll bar
         words = f"{check.stream}: {check.what}\nneeds {check.needed}\nlive {check.live}"
         for column, label in enumerate((mark, where, needed, live)):
             label.setToolTip(words)

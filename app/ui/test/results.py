@@ -7,7 +7,6 @@ from itertools import combinations
 from pathlib import Path
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from app.ui.action import Intent, key_caps
@@ -18,8 +17,7 @@ from app.ui.test.tables import (
     CellModel,
     IntervalBar,
     TrialModel,
-    make_table,
-    share_width,
+    WideTable,
 )
 from app.ui.test.words import short_place
 from app.ui.widgets import Button, Card, Chip, ElidedText, EmptyState, Keycap, SectionTitle, Text
@@ -71,7 +69,7 @@ class ResultsTab(QWidget):
         column.setSpacing(SIZES.gap)
         upper = Card("Success by policy, scene and disturbance")
         self._cells = CellModel(self)
-        self.cell_table = make_table(self._cells, "Success rates")
+        self.cell_table = WideTable(self._cells, "Success rates", _CELL_SHARES)
         self.cell_table.setItemDelegateForColumn(CELL_COLUMNS.index("95 %"), IntervalBar(self))
         self.cell_table.selectionModel().currentRowChanged.connect(self._pick_cell)  # type: ignore[union-attr]
         upper.body.addWidget(self.cell_table)
@@ -90,7 +88,7 @@ class ResultsTab(QWidget):
         title.addWidget(self.every)
         lower.body.addLayout(title)
         self._model = TrialModel(self)
-        self.trial_table = make_table(self._model, "Trials")
+        self.trial_table = WideTable(self._model, "Trials", _TRIAL_SHARES)
         self.trial_table.selectionModel().currentRowChanged.connect(self._pick_trial)  # type: ignore[union-attr]
         self.trial_table.doubleClicked.connect(lambda _: self.intended.emit(Intent("trial_open")))
         lower.body.addWidget(self.trial_table, 1)
@@ -223,12 +221,6 @@ class ResultsTab(QWidget):
                 )
                 self._tags.addWidget(button)
         self.chose.emit()
-
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        super().resizeEvent(event)
-        width = self.width() - 2 * SIZES.margin - 2 * SIZES.gap - 12
-        share_width(self.cell_table, _CELL_SHARES, width)
-        share_width(self.trial_table, _TRIAL_SHARES, width)
 
 
 def comparisons(trials: Sequence[Trial], table: Sequence[Cell]) -> list[tuple[str, Tone | None]]:

@@ -19,6 +19,14 @@ from app.ui.look import SIZES
 from app.ui.sheets import Sheet, browse_folder
 from app.ui.test.words import short_place
 from app.ui.widgets import Button, SectionTitle
+from devices.errors import PolicyError
+from policies.refusing import refuse_other
+
+ROWS = 5
+"""Of what was used before that are seen at once."""
+
+_SIGNS = ("plan.json", "best", "policy.json", "checkpoints")
+"""One of these is in a folder where checkpoints appear, as a rule."""
 
 REASONS = ("the scene was not reset", "I was in the way", "the wrong policy", "hardware fault")
 
@@ -39,7 +47,6 @@ class PathSheet(Sheet):
         self.path.returnPressed.connect(self._finish)
         self.path.textChanged.connect(self._check)
         self.before = QListWidget()
-        self.before.setMaximumHeight(168)
         self.before.setAccessibleName(before)
         self.before.currentItemChanged.connect(self._pick)
         self.before.itemActivated.connect(lambda _: self._finish())
@@ -64,6 +71,8 @@ class PathSheet(Sheet):
             self.before.addItem(item)
         self.before.setCurrentRow(-1)
         self.before.blockSignals(False)
+        row = max(self.before.sizeHintForRow(0), 1)
+        self.before.setFixedHeight(min(ROWS, len(before)) * row + 8)
         self.before.setVisible(bool(before))
         self._before_title.setVisible(bool(before))
         self.path.setText(path)
@@ -111,15 +120,11 @@ class PolicySheet(PathSheet):
             )
         elif "://" in given:
             self.say("A policy server; it runs in its own environment.", "kept", possible=True)
-        elif (Path(given) / "policy.json").is_file():
-            self.say(
-                "A checkpoint. What drives now goes on until it is ready.", "kept", possible=True
-            )
-        elif not Path(given).is_dir():
-            self.say("There is no such folder.", "fault", possible=False)
+        elif wrong := _no_checkpoint(Path(given)):
+            self.say(wrong, "fault", possible=False)
         else:
-            text = "There is no policy.json in this folder. Choose the folder of one checkpoint."
-            self.say(text, "armed", possible=False)
+            text = "A checkpoint. What drives now goes on until it is ready."
+            self.say(text, "kept", possible=True)
 
 
 class WatchSheet(PathSheet):
@@ -146,9 +151,17 @@ class WatchSheet(PathSheet):
 
     def _check(self) -> None:
         given = self.given()
-        there = bool(given) and Path(given).is_dir()
-        text = "Each new best checkpoint in it is loaded into the slot that does not drive."
-        self.say(text if there else "Choose the folder of a training.", None, possible=there)
+        if not given:
+            self.say("Choose the folder of a training.", None, possible=False)
+        elif not Path(given).is_dir():
+            text = f"There is no folder {given}. Check the path, or choose a training."
+            self.say(text, "fault", possible=False)
+        elif any((Path(given) / name).exists() for name in _SIGNS):
+            text = "Each new best checkpoint in it is loaded into the slot that does not drive."
+            self.say(text, "kept", possible=True)
+        else:
+            text = "Not a training yet. A checkpoint that appears in this folder will be loaded."
+            self.say(text, "armed", possible=True)
 
 
 class ResultsSheet(PathSheet):
@@ -209,3 +222,15 @@ class ReasonSheet(Sheet):
 
     def _check(self) -> None:
         self.say(self._about, None, possible=bool(self.field.text().strip()))
+
+
+def _no_checkpoint(path: Path) -> str:
+    """Why nothing of this path can be loaded, and what to name instead; "" if it may be a
+    checkpoint, or a file that describes a server."""
+    if path.is_file() and path.suffix == ".json":
+        return ""
+    try:
+        refuse_other(path)
+    except (PolicyError, OSError) as error:
+        return str(error)
+    return ""

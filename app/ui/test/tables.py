@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QPainter
+from PyQt6.QtGui import QColor, QPainter, QResizeEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -23,6 +23,8 @@ from policies.evaluation.trials import Cell, Trial
 VERDICT_COLOURS = {"success": DARK.kept, "failure": DARK.recording, "excluded": DARK.faint}
 VERDICT_SIGNS = {"success": "✓ success", "failure": "✗ failure", "excluded": "– excluded"}
 INTERVAL = Qt.ItemDataRole.UserRole
+CELL_PADDING = 8
+"""Left and right of what stands in a cell or a heading, see the style sheet in `look` [px]."""
 
 CELL_COLUMNS = ("Policy", "Digest", "Scene", "Disturbed", "n", "Rate", "95 %", "Score", "Excluded")
 TRIAL_COLUMNS = (
@@ -159,7 +161,7 @@ class IntervalBar(QStyledItemDelegate):
         painter.setPen(Qt.PenStyle.NoPen)
         if option.state & QStyle.StateFlag.State_Selected:
             painter.fillRect(option.rect, QColor(DARK.accent_wash))
-        box = QRectF(option.rect).adjusted(10, 0, -10, 0)
+        box = QRectF(option.rect).adjusted(CELL_PADDING, 0, -CELL_PADDING, 0)
         middle = box.center().y()
         painter.setBrush(QColor(DARK.lifted))
         painter.drawRoundedRect(QRectF(box.left(), middle - 2, box.width(), 4), 2, 2)
@@ -174,35 +176,64 @@ class IntervalBar(QStyledItemDelegate):
         painter.restore()
 
 
-def make_table(model: _Model, name: str) -> QTableView:
-    """A table of whole rows, in the look of the window."""
-    table = QTableView()
-    table.setModel(model)
-    table.setAccessibleName(name)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    table.setShowGrid(False)
-    table.setTabKeyNavigation(False)
-    table.setWordWrap(False)
-    rows, head = table.verticalHeader(), table.horizontalHeader()
-    assert rows is not None and head is not None
-    rows.hide()
-    rows.setDefaultSectionSize(SIZES.control)
-    head.setHighlightSections(False)
-    head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-    head.setStretchLastSection(False)
-    head.setFont(look.font("caption"))
-    return table
+class WideTable(QTableView):
+    """A table of whole rows, in the look of the window, whose columns share its width.
+
+    Args:
+        model: What it shows.
+        name: For who cannot see it.
+        shares: Of the width, by column; none gets less than its heading needs.
+    """
+
+    def __init__(self, model: _Model, name: str, shares: Sequence[int]) -> None:
+        super().__init__()
+        self._shares, self._columns = shares, model.columns
+        self.setModel(model)
+        self.setAccessibleName(name)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)
+        self.setWordWrap(False)
+        rows, head = self.verticalHeader(), self.horizontalHeader()
+        assert rows is not None and head is not None
+        rows.hide()
+        rows.setDefaultSectionSize(SIZES.control)
+        head.setHighlightSections(False)
+        head.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        head.setStretchLastSection(False)
+        head.setFont(look.font("caption"))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        inside, head = self.viewport(), self.horizontalHeader()
+        if inside is None or head is None:
+            return
+        # Not `sectionSizeHint`: it measures the font of the style sheet.
+        metrics = head.fontMetrics()
+        least = [metrics.horizontalAdvance(each) + 2 * CELL_PADDING + 2 for each in self._columns]
+        for column, width in enumerate(shared(inside.width(), self._shares, least)):
+            self.setColumnWidth(column, width)
 
 
-def share_width(table: QTableView, shares: Sequence[int], width: int) -> None:
-    """Give each column its share of the width."""
-    total = sum(shares)
-    for column, share in enumerate(shares):
-        table.setColumnWidth(column, width * share // total)
+def shared(width: int, shares: Sequence[int], least: Sequence[int]) -> list[int]:
+    """A width in parts of these shares, none below its least; where the least of all are too much,
+    the least of all [px]."""
+    widths = [0] * len(shares)
+    free, left = list(range(len(shares))), width
+    while free:
+        total = sum(shares[i] for i in free)
+        tight = [i for i in free if left * shares[i] < least[i] * total]
+        for i in tight or free:
+            widths[i] = least[i] if tight else left * shares[i] // total
+        if not tight:
+            break
+        left -= sum(least[i] for i in tight)
+        free = [i for i in free if i not in tight]
+    return widths
 
 
 def _align(column: str) -> Qt.AlignmentFlag:

@@ -18,7 +18,7 @@ from PyQt6.QtWidgets import (
 from app.session.training_draft import Catalogue, Draft, PolicyKind
 from app.ui.look import SIZES
 from app.ui.training.options import Options
-from app.ui.widgets import SectionTitle, Text, set_look
+from app.ui.widgets import Note, SectionTitle, Text, set_look
 
 
 class TrainingForm(QScrollArea):
@@ -59,7 +59,7 @@ class TrainingForm(QScrollArea):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         usual = Draft(dataset="", policy="")
         self.policy = QComboBox()
-        self.policy_words = Text("", "caption", role="caption", wrap=True)
+        self.policy_words = Note()
         self.preset = QComboBox()
         self.cameras = QWidget()
         self._camera_row = QHBoxLayout(self.cameras)
@@ -71,7 +71,7 @@ class TrainingForm(QScrollArea):
             "So many updates between two judgements on the hold-out. Each judgement keeps the last "
             "checkpoint, and the best so far; it also takes time."
         )
-        self.judge_words = Text("", "caption", role="caption", wrap=True)
+        self.judge_words = Note()
         self.seed = _spin(0, 2_000_000_000, usual.seed)
         self.hold_out = QDoubleSpinBox()
         self.hold_out.setRange(0.0, 0.9)
@@ -79,9 +79,9 @@ class TrainingForm(QScrollArea):
         self.hold_out.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.hold_out.setValue(usual.hold_out)
         self.device = QComboBox()
-        self.device_words = Text("", "caption", role="caption", wrap=True)
+        self.device_words = Note()
         self.threads = _spin(1, 256, usual.threads)
-        self.threads_words = Text("", "caption", role="caption", wrap=True)
+        self.threads_words = Note()
         for label, field in (
             ("Policy", self.policy),
             ("", self.policy_words),

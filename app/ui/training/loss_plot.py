@@ -61,8 +61,9 @@ class LossPlot(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SIZES.hair)
         column.addLayout(self._legend())
-        self.losses = _plot(180)
+        self.losses = _plot(140)
         self.rate = _plot(56)
+        self.rate.getPlotItem().getAxis("left").setTickDensity(0.4)  # there is room for two
         self.rate.setMaximumHeight(76)
         self.rate.getPlotItem().setXLink(self.losses.getPlotItem())
         self.losses.getPlotItem().getAxis("bottom").setStyle(showValues=False)

@@ -18,7 +18,7 @@ from PyQt6.QtWidgets import (
 
 from app.session.training_draft import OptionField
 from app.ui.look import SIZES
-from app.ui.widgets import SectionTitle, Text
+from app.ui.widgets import Note, SectionTitle
 
 _LARGEST = 1_000_000
 
@@ -59,7 +59,7 @@ class Options(QWidget):
             label.setToolTip(field.doc)
             form.addRow(label, editor)
             if field.doc:
-                form.addRow("", Text(field.doc, "caption", role="caption", wrap=True))
+                form.addRow("", Note(field.doc))
             self.editors[field.name] = editor
             self._defaults[field.name] = self._read[field.name]()
         self._column.addWidget(self._inside)
@@ -84,6 +84,7 @@ class Options(QWidget):
             least = 0 if field.least is None else round(field.least)
             spin.setRange(least, _LARGEST if field.most is None else round(field.most))
             spin.setValue(int(field.default))
+            spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
             spin.valueChanged.connect(self.changed)
             self._read[field.name] = lambda: json.dumps(spin.value())
             return spin

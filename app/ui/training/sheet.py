@@ -20,6 +20,8 @@ from app.ui.overlay import Overlay
 from app.ui.training.choice import TakeChoice
 from app.ui.training.form import TrainingForm
 from app.ui.widgets import Button, ElidedText, Keycap, Text
+from datasets.dataset import Dataset
+from devices.errors import TeledeckError
 
 SETTLE_S = 0.35
 """How long nothing must change before windows are counted [s]."""
@@ -110,10 +112,12 @@ class NewTraining(Overlay):
         self.form.show_station(station)
         if dataset is not None and self.choice.folder() is None:
             self.choice.dataset.setText(words.home_path(dataset))
+        # The takes first: to know what can be trained takes seconds of imports.
+        known = self._ask_takes()
         if not self.form.known:
-            self.choice.say("Asking what can be trained here …", None)
+            if known:
+                self.choice.say("Asking what can be trained here …", None)
             self._clerk.catalogue(self._hear_catalogue)
-        self._ask_takes()
         self._touched()
         self.open()
 
@@ -158,12 +162,19 @@ class NewTraining(Overlay):
         if answer.catalogue is not None:
             self.form.show_catalogue(answer.catalogue)
 
-    def _ask_takes(self) -> None:
+    def _ask_takes(self) -> bool:
+        """False, and said why, where there is no dataset."""
         folder = self.choice.folder()
         if folder is None:
             self.choice.say("Name the folder of a dataset", "armed")
-        else:
-            self._clerk.takes(folder, self._hear_takes)
+            return False
+        try:
+            Dataset.open(folder)
+        except TeledeckError as error:
+            self.choice.say(str(error), "fault")
+            return False
+        self._clerk.takes(folder, self._hear_takes)
+        return True
 
     def _hear_takes(self, answer: Answer) -> None:
         if answer.error:
@@ -171,8 +182,16 @@ class NewTraining(Overlay):
             self.choice.say(answer.error, "fault")
         elif answer.takes is None:
             self.choice.say(f"Looking at takes: {answer.done} of {answer.of}", None)
-        elif self.choice.show_takes(answer.takes):
-            self.form.show_cameras(answer.takes.cameras)
+        else:
+            before = self.choice.takes
+            if self.choice.show_takes(answer.takes):
+                self.form.show_cameras(answer.takes.cameras)
+            if answer.takes != before or self._counted is None:
+                # Other takes, or none could be read the last time: what was counted means nothing.
+                self._counted = self._counted_for = None
+                self._touched()
+            else:
+                self.choice.show_counted(self._counted)
 
     def _hear_count(self, answer: Answer) -> None:
         if answer.error:

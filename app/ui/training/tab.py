@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.session.training import TrainingDesk, TrainingView
@@ -21,12 +22,15 @@ from app.ui.training.phases import PHASE_WORDS
 from app.ui.training.queue_list import QueueList
 from app.ui.training.run_view import RunView
 from app.ui.training.sheet import NewTraining
-from app.ui.widgets import Button, Chip, EmptyState, Keycap, Line, Text
+from app.ui.widgets import Button, EmptyState, Keycap, Line, Text
 from devices.errors import TeledeckError
 from policies.training_run import Plan
 
 LOOK_EVERY_S = 0.5
 """How often the folders of the queue are looked at [s]."""
+
+COMPLAINTS = 3
+"""Of what cannot be read, told at once."""
 
 _EMPTY = (
     "A training makes a policy from the takes of a dataset. Choose the takes, a policy and how "
@@ -76,6 +80,11 @@ class TrainTab(PlaceWidget):
         column.setContentsMargins(0, SIZES.gap, 0, 0)
         column.setSpacing(SIZES.gap)
         column.addLayout(self._head())
+        self.complaint = Text("", wrap=True, tone="fault")
+        self.complaint.setContentsMargins(SIZES.margin, 0, SIZES.margin, 0)
+        self.complaint.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.complaint.hide()
+        column.addWidget(self.complaint)
         middle = QHBoxLayout()
         middle.setSpacing(0)
         self.list = QueueList()
@@ -102,9 +111,6 @@ class TrainTab(PlaceWidget):
         row.addSpacing(SIZES.unit)
         self.summary = Text("", role="soft")
         row.addWidget(self.summary, 1)
-        self.complaint = Chip("", "armed")
-        self.complaint.hide()
-        row.addWidget(self.complaint)
         self.start = Button("Start the queue", icon="play", hint="Trains what waits, one by one")
         self.start.clicked.connect(lambda: self._ask(self.desk.start))
         row.addWidget(self.start)
@@ -187,17 +193,23 @@ class TrainTab(PlaceWidget):
         self._looked = now
         self._views = self.desk.runs()
         self.list.show_runs(self._views)
-        self._stack.setCurrentIndex(1 if self._views else 0)
+        self._stack.setCurrentIndex(1 if self._views or self.desk.complaints else 0)
         working = self.desk.working if self._views else False
         phases = [view.status.phase for view in self._views]
         waits = sum(phase in ("waiting", "stopped") for phase in phases)
         self.start.setVisible(bool(waits) and not working)
         self.summary.setText(_summary(self._views, working))
-        complaints = self.desk.complaints
-        self.complaint.setVisible(bool(complaints))
-        self.complaint.show_value(words.plural(len(complaints), "folder") + " cannot be read")
-        self.complaint.setToolTip("\n".join(complaints))
+        self._show_complaints()
         self._show_chosen()
+
+    def _show_complaints(self) -> None:
+        """What in the queue cannot be read, and what to do about it; the first of many."""
+        complaints = self.desk.complaints
+        more = len(complaints) - COMPLAINTS
+        lines = [*complaints[:COMPLAINTS], *([f"and {more} more"] if more > 0 else [])]
+        self.complaint.setText("\n".join(lines))
+        self.complaint.setToolTip("\n".join(complaints))
+        self.complaint.setVisible(bool(complaints))
 
     def _show_chosen(self) -> None:
         view = self._chosen()

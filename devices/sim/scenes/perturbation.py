@@ -7,6 +7,9 @@ from devices.sim.scene import Scene
 
 MOVED = ("moved_before_contact", "moved_after_contact")
 
+BEGUN = "begun"
+"""Somebody has done most of the task: what is left is what an operator leaves over last."""
+
 
 def check(scene: Scene, name: str) -> None:
     """Raises ConfigError for a name that the scene does not know."""

@@ -15,7 +15,7 @@ from devices.pose import Pose, quat_from_rotvec, quat_multiply
 from devices.sim.scene import Touch
 from devices.sim.scenes import contact, handheld, looks, stage
 from devices.sim.scenes.handwriting import write
-from devices.sim.scenes.perturbation import MOVED, check
+from devices.sim.scenes.perturbation import BEGUN, MOVED, check
 from devices.sim.scenes.room import furnish_room
 
 FloatArray = npt.NDArray[np.float64]
@@ -45,7 +45,7 @@ class Wipe:
     name = "wipe"
     title = "Wipe the board"
     instruction = "Wipe all the ink off the white board, pressing neither too lightly nor too hard."
-    perturbations: tuple[str, ...] = MOVED
+    perturbations: tuple[str, ...] = (*MOVED, BEGUN)
     force_band: tuple[float, float] | None = (2.0, 8.0)
 
     def __init__(self) -> None:
@@ -250,8 +250,26 @@ class Wipe:
         rng: np.random.Generator,
     ) -> None:
         check(self, name)
+        if name == BEGUN:
+            self._leave_bits(data, rng)
+            return
         aside, depth = (0.03, 0.014) if name == MOVED[0] else (0.02, 0.012)
         stage.nudge(model, data, _BOARD, rng, aside=aside, depth=depth, turn=np.radians(8))
+
+    def _leave_bits(self, data: mujoco.MjData, rng: np.random.Generator) -> None:
+        """Wipe all ink but one to three bits of up to 5 cm, or but a few marks all over."""
+        marks = self._writing(data)
+        if rng.random() < 0.5:
+            left = rng.random(len(marks)) < rng.uniform(0.04, 0.4)
+        else:
+            left = np.zeros(len(marks), dtype=bool)
+            for _ in range(rng.integers(1, 4)):
+                middle = marks[rng.integers(len(marks)), :2]
+                half = rng.uniform([0.006, 0.005], [0.02, 0.025])
+                left |= (np.abs(marks[:, :2] - middle) <= half).all(axis=1)
+        left[rng.integers(len(marks))] = True
+        ink = data.userdata[_INK : _INK + len(marks)]
+        ink[:] = np.where(left, np.minimum(ink, rng.uniform(0.3, 1.0, len(marks))), 0.0)
 
 
 _FRESH = (0.07, 0.15, 0.52)
