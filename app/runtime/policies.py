@@ -47,6 +47,7 @@ ANSWER_NS = 10 * NS_PER_S
 _SILENT_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 10
 _TOLD_AGAIN_NS = NS_PER_S
+_NO_ANSWER = "The policy did not answer"
 
 Mode = Literal["none", "driving", "held", "taken"]
 
@@ -437,7 +438,7 @@ class Policies:
                 if status is not None and status.faults:
                     about["worker"] = status.text
                 text = f"The {side} arm holds: {why}"
-                if "did not answer" in str(about.get("worker")) and "not finite" in why:
+                if str(about.get("worker")).startswith(_NO_ANSWER) and "not finite" in why:
                     text = f"{text}. {about['worker']}"  # what the worker means by it
                 self._tell(Event(now_ns, "fault", text, about))
 
@@ -463,9 +464,11 @@ class Policies:
                 if self.mode == "taken":
                     changes["text"] = "A human drives; give back to go on."
                 elif why:
-                    changes["text"] = f"Holds: {why}."
-                    if status.faults:
-                        changes["text"] = f"Holds: {why}. {status.text}"
+                    said = status.text if status.faults else ""
+                    changes["text"] = f"Holds: {why}. {said}".rstrip()
+                    if said.startswith(_NO_ANSWER) and "not finite" in why:
+                        # So the worker tells that it has no answer; it also says why.
+                        changes["text"] = f"Holds: {said[:1].lower()}{said[1:]}"
         return msgspec.structs.replace(status, **changes)
 
     def _look_at_folder(self) -> None:

@@ -69,7 +69,8 @@ def successes(dataset: Path) -> list[tuple[Path, tuple[int, int] | None]]:
 
     The journal's state is the fold of the lines that are not undone; an undo may be undone.
     """
-    lines = [json.loads(line) for line in (dataset / "journal.jsonl").open(encoding="utf-8")]
+    told = (dataset / "journal.jsonl").read_bytes().splitlines()
+    lines = [json.loads(line) for line in told]
     undone: set[int] = set()
     for line in reversed(lines):
         if line["op"] == "undo" and line["n"] not in undone:
@@ -83,7 +84,9 @@ def successes(dataset: Path) -> list[tuple[Path, tuple[int, int] | None]]:
         if line["op"] == "verdict":
             verdicts[line["uid"]] = line["verdict"]
         elif line["op"] == "trim":
-            trims[line["uid"]] = (line["first_ns"], line["last_ns"])
+            trims.pop(line["uid"], None)
+            if line["first_ns"] is not None:
+                trims[line["uid"]] = (line["first_ns"], line["last_ns"])
         elif line["op"] in ("delete", "purge"):
             gone.add(line["uid"])
         elif line["op"] == "restore":
@@ -101,6 +104,9 @@ def read(
     """One take on an even grid, from the first to the last request: what was seen, (n, ...), and
     what was asked for at the same instants, (n, A)."""
     with h5py.File(path, "r") as file:
+        told = file["events"][:].tobytes().splitlines()
+        if any(json.loads(line).get("data", {}).get("paused") for line in told if line.strip()):
+            raise SystemExit(f"{path.name} was paused, which this example does not cut; delete it")
 
         def rows(stream: str, at_ns: np.ndarray) -> np.ndarray:
             """The newest row at each instant; the first row before there is one."""

@@ -31,6 +31,7 @@ ANSWER_S = 5.0
 RESET_KEY = "teledeck_reset"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_ROWS = 1000
+_ENDED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,6 +180,8 @@ class RemotePolicy:
         message = await self._socket.receive()
         if message.type is aiohttp.WSMsgType.TEXT:
             raise WireError(f"it failed: {_last_line(message.data)}")
+        if message.type in _ENDED:
+            raise aiohttp.ClientConnectionError("it ended the connection")
         if message.type is not aiohttp.WSMsgType.BINARY:
             raise WireError(f"the connection ended ({message.type.name.lower()})")
         value = unpack(message.data)
