@@ -193,7 +193,8 @@ def _evaluate_parser(commands: Any) -> None:
         action="append",
         required=True,
         metavar="NAME",
-        help="a checkpoint folder, 'scripted' or 'scripted-blind'; again for another",
+        help="a checkpoint folder, a server (ws://...), 'scripted' or 'scripted-blind'; "
+        "again for another",
     )
     evaluate.add_argument("--scene", required=True, metavar="NAME", help="the task")
     evaluate.add_argument(

@@ -5,6 +5,7 @@ Every trial is on the disk before the next begins; a batch that was stopped goes
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -96,17 +97,37 @@ def _identity(policy: str) -> tuple[str, str]:
 
     if policy in SCRIPTS:
         return policy, ""
+    if _serves(policy):
+        return _served(policy)
     place = Path(policy).expanduser()
     if "/" not in policy and not place.exists():
         raise ConfigError(
             f"There is no policy '{policy}'",
-            allowed=[*SCRIPTS, "the folder of a checkpoint"],
+            allowed=[*SCRIPTS, "the folder of a checkpoint", "ws://127.0.0.1:PORT"],
             next_step="Check the path; a training's best checkpoint is in its folder 'best'",
         )
     refuse_other(place)
     folder = place.absolute()
     run = folder.parent.name if folder.name in ("best", "last") else folder.name
     return f"{read_card(folder).policy} {run}", digest(folder)[:16]
+
+
+def _serves(policy: str) -> bool:
+    """Whether a server is meant: its address, or a file that describes it."""
+    place = Path(policy).expanduser()
+    described = place.suffix == ".json" and place.name != "policy.json" and place.is_file()
+    return "://" in policy or described
+
+
+def _served(policy: str) -> tuple[str, str]:
+    """What a policy server calls its policy, and the digest that it tells, "" for none."""
+    from policies.serving.opening import open_policy
+    from policies.serving.openpi import RemotePolicy
+
+    opened = open_policy(policy)
+    if isinstance(opened.policy, RemotePolicy):
+        opened.policy.close()
+    return f"{opened.name} (server)", opened.digest[:16]
 
 
 def _run(
@@ -118,10 +139,12 @@ def _run(
 ) -> Iterator[Trial]:
     """The missing trials, as they end: in this process, or side by side in several."""
     count = min(len(missing), workers or os.cpu_count() or 1)
+    if any(_serves(policy) for policy in batch.policies):
+        count = 1  # a server has one memory; two rollouts at a time would share it
     if count <= 1:
-        room = Room(batch, perturb, known)
-        for policy, seed in missing:
-            yield room.trial(policy, seed)
+        with contextlib.closing(Room(batch, perturb, known)) as room:
+            for policy, seed in missing:
+                yield room.trial(policy, seed)
         return
     with Pool(batch, perturb, known, count) as pool:
         yield from pool.run(missing)

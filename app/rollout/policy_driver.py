@@ -28,6 +28,7 @@ from policies.serving.follow import ChunkFollower, Counts, Followed
 from policies.serving.leader import PolicyLeader
 from policies.serving.memory import MemoryStream
 from policies.serving.opening import Opened, open_policy
+from policies.serving.openpi import RemotePolicy, ServerGone
 from policies.serving.windows import LiveWindows
 
 FELT = ("pca", "reading", "markers", "deformation")
@@ -45,7 +46,7 @@ class SimulatedSource:
         windows: What it sees.
         instruction: What the robot is told to do.
         latency_ms: Simulated time between a window and the chunk made of it [ms]; None: the
-            processor time that the call took here.
+            processor time that the call took here; of a server, how long it took to answer.
     """
 
     def __init__(
@@ -54,6 +55,9 @@ class SimulatedSource:
         self._policy, self._windows = policy, windows
         self._instruction = instruction
         self._latency_ms = latency_ms
+        # What a server thinks is no processor time of this process.
+        remote = isinstance(policy, RemotePolicy)
+        self._stopwatch = time.perf_counter if remote else time.process_time
         self._pace_ns = round(pace_s(policy.space) * NS_PER_S)
         self.begin(0, None)
 
@@ -100,13 +104,15 @@ class SimulatedSource:
                 return  # the first window is not complete yet; on a station streams were before
             self._failed(now_ns, error)
             return
-        began = time.process_time()
+        began = self._stopwatch()
         try:
             made = checked_chunk(self._policy.act(window), self._policy.space)
+        except ServerGone:  # no trial can say anything about a policy that is not there
+            raise
         except PolicyError as error:
             self._failed(now_ns, error)
             return
-        took_ms = 1e3 * (time.process_time() - began)
+        took_ms = 1e3 * (self._stopwatch() - began)
         if self._latency_ms is not None:
             took_ms = self._latency_ms
         self.infer_ms.append(took_ms)
@@ -144,7 +150,7 @@ class PolicyDriver:
     """See `app.rollout.arena.Driver`. A policy never comes to an end: the limits of `Arena.run` do.
 
     Args:
-        path: The folder of a checkpoint.
+        path: The folder of a checkpoint, or what else `policies.serving.opening` opens.
         arena: Where it shall drive.
         latency_ms: Simulated inference time [ms]; None: the processor time measured here. With a
             number, a rollout of a seed repeats exactly.
@@ -164,7 +170,7 @@ class PolicyDriver:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         arena: Arena,
         latency_ms: float | None = None,
         opener: Callable[[str], Opened] = open_policy,
@@ -173,7 +179,7 @@ class PolicyDriver:
         opened = opener(str(path))
         self.name, self.digest = opened.name, opened.digest
         self._arena = arena
-        policy = opened.policy
+        self._policy = policy = opened.policy
         specs = {spec.name: spec for spec in arena.specs}
         self._touch: RolloutTouch | None = None
         if any(need.stream.rpartition("/")[2] in FELT for need in policy.needs):
@@ -182,7 +188,11 @@ class PolicyDriver:
                 arena.robot, arena.scene.force_band, embedding or basis.own(GELSIGHT_MINI)
             )
             specs |= {spec.name: spec for spec in self._touch.specs}
-        _refuse(policy, arena, specs)
+        try:
+            _refuse(policy, arena, specs)
+        except BaseException:
+            self.close()
+            raise
         self._streams = {n.stream: MemoryStream(specs[n.stream]) for n in policy.needs}
         # The touch of pads is made of what their world tells.
         felt = [s.name for s in arena.world.specs] if self._touch is not None else []
@@ -230,6 +240,11 @@ class PolicyDriver:
 
     def read(self, observation: Observation) -> LeaderInput | None:
         return self._leader.read(observation)
+
+    def close(self) -> None:
+        """End the connection to a server, if there is one. Idempotent."""
+        if isinstance(self._policy, RemotePolicy):
+            self._policy.close()
 
     def _stream(self, name: str) -> MemoryStream:
         if name not in self._streams:

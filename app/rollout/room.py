@@ -29,7 +29,8 @@ class Batch(msgspec.Struct, frozen=True):
     """What to try.
 
     Attributes:
-        policies: Checkpoint folders, or names of scripts.
+        policies: Checkpoint folders, names of scripts, or policy servers: an address, or a JSON
+            file that describes one.
         scene: The task.
         perturb: What disturbs it, "" for nothing.
         seeds: The starts.
@@ -102,6 +103,13 @@ class Room:
             raise
         return self._judged(policy, driver, outcome, sink.uid if sink is not None else "")
 
+    def close(self) -> None:
+        """Let go of policies in other processes. Idempotent."""
+        for driver in self._drivers.values():
+            if close := getattr(driver, "close", None):
+                close()
+        self._drivers.clear()
+
     def _judged(self, policy: str, driver: Driver, outcome: Outcome, uid: str) -> Trial:
         name, digest = self._known[policy]
         return Trial(
@@ -127,7 +135,7 @@ class Room:
             return ScriptedDriver(self._batch.scene, touch=policy == "scripted")
         from app.rollout.policy_driver import PolicyDriver
 
-        driver = PolicyDriver(Path(policy), self._arena, latency_ms=self._batch.latency_ms)
+        driver = PolicyDriver(policy, self._arena, latency_ms=self._batch.latency_ms)
         if not driver.digest.startswith(self._known[policy][1]):
             raise PolicyError(
                 f"{policy} changed since the evaluation began, so its trials would be of two "

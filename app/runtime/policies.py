@@ -47,6 +47,8 @@ ANSWER_NS = 10 * NS_PER_S
 _SILENT_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 10
 _TOLD_AGAIN_NS = NS_PER_S
+_NO_ANSWER, _NOTHING = "The policy did not answer", "answered nothing"
+"""How the worker says that it had no answer, and what came of it; the worker also says why."""
 
 Mode = Literal["none", "driving", "held", "taken"]
 
@@ -437,7 +439,7 @@ class Policies:
                 if status is not None and status.faults:
                     about["worker"] = status.text
                 text = f"The {side} arm holds: {why}"
-                if "did not answer" in str(about.get("worker")) and "not finite" in why:
+                if str(about.get("worker")).startswith(_NO_ANSWER) and _NOTHING in why:
                     text = f"{text}. {about['worker']}"  # what the worker means by it
                 self._tell(Event(now_ns, "fault", text, about))
 
@@ -463,9 +465,10 @@ class Policies:
                 if self.mode == "taken":
                     changes["text"] = "A human drives; give back to go on."
                 elif why:
-                    changes["text"] = f"Holds: {why}."
-                    if status.faults:
-                        changes["text"] = f"Holds: {why}. {status.text}"
+                    said = status.text if status.faults else ""
+                    changes["text"] = f"Holds: {why}. {said}".rstrip()
+                    if said.startswith(_NO_ANSWER) and _NOTHING in why:
+                        changes["text"] = f"Holds: {said[:1].lower()}{said[1:]}"
         return msgspec.structs.replace(status, **changes)
 
     def _look_at_folder(self) -> None:

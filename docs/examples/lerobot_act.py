@@ -1,19 +1,24 @@
 """A LeRobot 0.4.4 ACT checkpoint as a policy for `policies/serving/standalone.py`.
 
-Runs in LeRobot's own environment; copy it there beside standalone.py, edit the five constants:
+Runs in LeRobot's own environment; copy it there beside standalone.py:
 
     CHECKPOINT=folder python standalone.py lerobot_act.py --port 8000
 
 The checkpoint must have learnt absolute tool positions [m] and pad gaps [m] of our arms, in the
 order of SIDES: per arm x, y, z, (rotation,) gap. Its `observation.state` is, in the order of STATE,
-what our streams say. What it has from pictures goes into CAMERAS.
+what our streams say, its `observation.environment_state` in that of ENVIRONMENT. What it has from
+pictures goes into CAMERAS. For a checkpoint of lerobot_train.py the file `teledeck.json` in its
+folder says all that; for any other edit the six constants.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,7 @@ import torch
 
 SIDES = ["right"]
 STATE = {"right_arm/T_world_tool": 7, "right_gripper/gap": 1}  # stream: how many numbers
+ENVIRONMENT: dict[str, int] = {}  # likewise, {"scene/glance": 7}
 CAMERAS: dict[str, str] = {}  # our stream: its feature, {"front/rgb": "observation.images.front"}
 RATE_HZ = 24.0  # rows a second that it was trained at
 ROTATION = False
@@ -49,6 +55,14 @@ class LeRobotAct:
         from lerobot.policies.factory import make_pre_post_processors
 
         torch.set_num_threads(1)
+        place = Path(folder)
+        told: dict[str, Any] = {}
+        if (place / "teledeck.json").is_file():
+            told = json.loads((place / "teledeck.json").read_text(encoding="utf-8"))
+        self.parts = {
+            "observation.state": told.get("state", STATE),
+            "observation.environment_state": told.get("environment", ENVIRONMENT),
+        }
         self.policy = ACTPolicy.from_pretrained(folder).eval()
         config = self.policy.config
         try:
@@ -57,7 +71,8 @@ class LeRobotAct:
             self.before = self.after = None
         needs = [
             {"stream": stream, "key": stream, "shape": [size], "steps": 1}
-            for stream, size in STATE.items()
+            for streams in self.parts.values()
+            for stream, size in streams.items()
         ]
         for stream, feature in CAMERAS.items():
             channels, height, width = config.input_features[feature].shape
@@ -66,12 +81,13 @@ class LeRobotAct:
             )
         self.offer = {
             "name": "lerobot-act",
+            "digest": digest(place),
             "resets": True,
             "needs": needs,
             "space": {
-                "sides": SIDES,
-                "rotation": ROTATION,
-                "rate_hz": RATE_HZ,
+                "sides": told.get("sides", SIDES),
+                "rotation": told.get("rotation", ROTATION),
+                "rate_hz": told.get("rate_hz", RATE_HZ),
                 "horizon": config.chunk_size,
             },
         }
@@ -83,10 +99,11 @@ class LeRobotAct:
 
     @torch.inference_mode()
     def infer(self, observation: dict[str, Any]) -> np.ndarray:
-        state = np.concatenate([np.ravel(observation[stream]) for stream in STATE])
-        batch: dict[str, Any] = {
-            "observation.state": torch.from_numpy(state.astype(np.float32))[None]
-        }
+        batch: dict[str, Any] = {}
+        for feature, streams in self.parts.items():
+            if streams:
+                numbers = np.concatenate([np.ravel(observation[stream]) for stream in streams])
+                batch[feature] = torch.from_numpy(numbers.astype(np.float32))[None]
         for stream, feature in CAMERAS.items():
             picture = torch.from_numpy(np.array(observation[stream]))
             batch[feature] = (picture.permute(2, 0, 1).float() / 255.0)[None]
@@ -97,6 +114,14 @@ class LeRobotAct:
             chunk = self.after(chunk)
         rows: np.ndarray = chunk[0].cpu().numpy()
         return rows
+
+
+def digest(folder: Path) -> str:
+    """What identifies the weights and statistics: SHA-256 over all files of the checkpoint."""
+    found = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        found.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def make() -> LeRobotAct:

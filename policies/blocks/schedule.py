@@ -42,9 +42,14 @@ class Schedule(nn.Module):
         return kept.sqrt() * clean + (1.0 - kept).sqrt() * noise
 
     def visits(self, count: int) -> list[int]:
-        """The steps that a sampler of `count` steps visits, falling to 0."""
-        stride = self.steps // count
-        return [i * stride for i in range(count)][::-1]
+        """The steps that a sampler of `count` steps visits: evenly from the noisiest down to 0.
+
+        It has to begin at the noisiest. Pure noise told to be of an earlier step, where part of the
+        sample should still be seen, draws all samples towards the middle (Lin et al. 2024,
+        section 3.3).
+        """
+        last = self.steps - 1
+        return [last - i * last // max(1, count - 1) for i in range(count)]
 
     def sample(
         self, noise: Tensor, predict: Callable[[Tensor, Tensor], Tensor], count: int

@@ -132,7 +132,7 @@ class ChunkFollower:
             return self._refuse(f"a chunk of {actions.shape}, not (rows, {self.width})")
         if not np.isfinite(actions).all(axis=1).any():
             # Which columns of which rows are usable is for the leader to judge, side by side.
-            return self._refuse("nothing (its numbers are not finite)")
+            return self._refuse("nothing")
         if not (np.isfinite(rate_hz) and rate_hz > 0.0) or t0_ns - now_ns > _FUTURE_NS:
             return self._refuse("a chunk with times that make no sense")
         plan = Plan(int(t0_ns), float(rate_hz), actions)

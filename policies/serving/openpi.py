@@ -31,6 +31,7 @@ ANSWER_S = 5.0
 RESET_KEY = "teledeck_reset"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_ROWS = 1000
+_ENDED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +57,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     resets: bool = False
     server: str = ""
     prompt: str = "prompt"
+
+
+class ServerGone(PolicyError):
+    """Nobody answers at the address of a policy server: no fault of the policy."""
 
 
 class RemotePolicy:
@@ -145,7 +150,7 @@ class RemotePolicy:
             system = getattr(error, "os_error", error)  # aiohttp tells the whole address again
             errno = getattr(system, "errno", None)
             why = os.strerror(errno).lower() if isinstance(errno, int) else error
-            raise PolicyError(
+            raise ServerGone(
                 f"The policy server at {self.address} cannot be reached: {why}",
                 next_step="Start it first (docs/policy-server.md)",
             ) from error
@@ -175,6 +180,8 @@ class RemotePolicy:
         message = await self._socket.receive()
         if message.type is aiohttp.WSMsgType.TEXT:
             raise WireError(f"it failed: {_last_line(message.data)}")
+        if message.type in _ENDED:
+            raise aiohttp.ClientConnectionError("it ended the connection")
         if message.type is not aiohttp.WSMsgType.BINARY:
             raise WireError(f"the connection ended ({message.type.name.lower()})")
         value = unpack(message.data)

@@ -50,11 +50,13 @@ def collect(book: Book, dataset: Path) -> None:
 
 
 @contextmanager
-def new_user(book: Book, out: Path, dataset: Path, home: Path) -> Iterator[User]:
+def new_user(
+    book: Book, out: Path, dataset: Path, home: Path, scene: str = "wipe"
+) -> Iterator[User]:
     """Somebody before the window of whom nothing is remembered but what lies in `home`."""
     os.environ["XDG_CONFIG_HOME"] = str(out / "config")
     os.environ["TELEDECK_HOME"] = str(home)
-    with virtual_display(*SCREEN), seen_window("wipe", dataset) as (run, seen):
+    with virtual_display(*SCREEN), seen_window(scene, dataset) as (run, seen):
         book.check(
             "the window opens on it, and the robot wakes",
             lambda: run.ring("right_arm/q_sent").exists() and not seen.text("^Waking the robot"),

@@ -67,10 +67,10 @@ class User:
             lambda: self.seen.text(r"windows from"),
             60.0,
         )
-        self._choose("^Policy$", policy)
-        self._choose("^It sees$", SEES[policy])
-        self._fill("^Updates$", BUDGET[policy])
-        self._fill("^Batch$", BATCH)
+        self.choose("^Policy$", policy)
+        self.choose("^It sees$", SEES[policy])
+        self.fill("^Updates$", BUDGET[policy])
+        self.fill("^Batch$", BATCH)
         time.sleep(1.0)
         self.book.check(
             f"{policy}: what it would read, and that it can be added",
@@ -85,7 +85,7 @@ class User:
         button = self.seen.find("^Add to the queue")
         return button is not None and button.enabled
 
-    def _choose(self, name: str, what: str) -> None:
+    def choose(self, name: str, what: str) -> None:
         """Choose in a list by its first letters, as one does with the keyboard."""
         box = self.seen.find("", kind="QComboBox", name=name)
         if box is None:
@@ -105,7 +105,7 @@ class User:
             lambda: self.seen.find(f"^{what}$", kind="QComboBox", name=name) is not None,
         )
 
-    def _fill(self, name: str, value: int) -> None:
+    def fill(self, name: str, value: int) -> None:
         box = self.seen.find("", kind="QSpinBox", name=name)
         if box is None:
             self.book.check(f"there is a field {name}", lambda: False, 0.0)
@@ -240,8 +240,8 @@ class User:
     # --------------------------------------------------------------------------------- rollouts
     def plan(self, letter: str) -> None:
         """Some starts for a policy, disturbed after contact."""
-        self._choose("^Policy$", letter)
-        self._fill("^Starts$", STARTS)
+        self.choose("^Policy$", letter)
+        self.fill("^Starts$", STARTS)
         disturb = self.seen.find("", kind="QComboBox", name="^Disturbance$")
         if disturb is not None:
             self.mouse.click(disturb)
@@ -292,7 +292,7 @@ class User:
         self.mouse.by(60, -40)
         self.mouse.up()
         time.sleep(0.5)
-        self._no_jump("taken over without a jump", began_ns)
+        self.no_jump("taken over without a jump", began_ns)
         began_ns = time.monotonic_ns()
         self.hands.press("g")
         self.book.check(
@@ -302,14 +302,14 @@ class User:
             picture="given-back",
         )
         time.sleep(1.0)
-        self._no_jump("given back without a jump", began_ns)
+        self.no_jump("given back without a jump", began_ns)
         self.hands.press("k")
         self.book.check("K marks the moment: stuck", lambda: self.seen.text(r"stuck \d"))
         self.hands.press("f")
         self.book.check("F: a failure, on the disk", lambda: self.seen.text("^Failure; on the"))
         self.book.check(
             "the book holds it, with takeover, disturbance and moment",
-            lambda: self._judged(lambda t: t.takeovers == 1 and t.perturb and t.tags),
+            lambda: self.judged(lambda t: t.takeovers == 1 and t.perturb and t.tags),
         )
 
     def _grab(self) -> None:
@@ -324,7 +324,7 @@ class User:
                 return
             self.mouse.up()
 
-    def _no_jump(self, what: str, began_ns: int) -> None:
+    def no_jump(self, what: str, began_ns: int) -> None:
         steps, pause_ms, share = self.robot.since(began_ns)
         self.book.check(
             f"{what} (at most what the guard allows)",
@@ -346,13 +346,13 @@ class User:
         self.hands.press("Return")
         self.book.check(
             "Enter agrees with the scene; the trial is on the disk",
-            lambda: len(self.trials()) == before + 1 and self._judged(lambda t: True),
+            lambda: len(self.trials()) == before + 1 and self.judged(lambda t: True),
         )
 
     def trials(self) -> list[Trial]:
         return list(TrialBook(self.trials_path)) if self.trials_path.is_file() else []
 
-    def _judged(self, fits: Callable[[Trial], object]) -> str:
+    def judged(self, fits: Callable[[Trial], object]) -> str:
         for trial in self.trials()[::-1]:
             if fits(trial):
                 return (
@@ -407,8 +407,8 @@ class User:
     # ------------------------------------------------------------------------------------- kill
     def kill(self, letter: str) -> None:
         """SIGKILL to the policy that drives."""
-        self._choose("^Policy$", letter)
-        self._fill("^Starts$", 1)
+        self.choose("^Policy$", letter)
+        self.fill("^Starts$", 1)
         add = self.seen.find("^Add$")
         if add is not None:
             self.mouse.click(add)
@@ -434,22 +434,22 @@ class User:
             "the arm holds",
             lambda: (
                 self.robot.way(0.7) < 0.001,
-                f"at rest {self._rest_ms(began_ns):.0f} ms after the kill; since then it moved "
+                f"at rest {self.rest_ms(began_ns):.0f} ms after the kill; since then it moved "
                 f"{1e3 * self.robot.way(0.7):.2f} mm",
             ),
             3.0,
         )
-        self._no_jump("it came to rest without a jump", began_ns)
+        self.no_jump("it came to rest without a jump", began_ns)
         self.hands.press("x")
         self.book.check("X asks why it is excluded", lambda: self.seen.text("^Why is it"))
         self.hands.type("the process was killed by hand")
         self.hands.press("Return")
         self.book.check(
             "excluded, with the reason, on the disk",
-            lambda: self._judged(lambda t: t.verdict == "excluded" and "killed" in t.reason),
+            lambda: self.judged(lambda t: t.verdict == "excluded" and "killed" in t.reason),
         )
 
-    def _rest_ms(self, since_ns: int) -> float:
+    def rest_ms(self, since_ns: int) -> float:
         """When the tool moved for the last time [ms after `since_ns`]: 5 mm/s over 20 ms."""
         found = self.robot.tool.since(since_ns)
         moved = np.linalg.norm(found.data[10:, :3] - found.data[:-10, :3], axis=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from datasets.reader import Episode
 from devices.errors import ConfigError, PolicyError
 from policies.checkpoint import digest
 from policies.evaluation.trials import TrialBook
+from policies.serving import standalone
+from tests.serving import served_sine
 from tests.serving.test_checkpoint import saved
 
 
@@ -91,3 +96,68 @@ def test_a_policy_that_was_replaced_meanwhile_is_not_credited(tmp_path: Path) ->
     saved(tmp_path / "best", seed=2)
     with pytest.raises(PolicyError, match=r"best changed since.*Copy the folder first"):
         Room(tried, "", known).trial(place, 1)
+
+
+# ------------------------------------------------------------------------- policies behind servers
+@pytest.fixture
+def served() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A policy in another process, as a user serves it: its address, and the process."""
+    policy = Path(served_sine.__file__)
+    process = subprocess.Popen(
+        [sys.executable, standalone.__file__, str(policy), "--port=0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split()[-1], process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_policy_behind_a_server_drives(
+    tmp_path: Path, served: tuple[str, subprocess.Popen[str]]
+) -> None:
+    run = batch(tmp_path, served[0], seeds=(1, 2), limit_s=2.0, keep=True)
+    evaluate(run, say=lambda _: None)
+    trials = tuple(TrialBook(tmp_path / BOOK))
+    assert [(t.policy, t.digest, t.seed) for t in trials] == [
+        ("sine (server)", "none", 1),
+        ("sine (server)", "none", 2),
+    ]
+    assert all(t.infer_ms and t.infer_ms > 0 and t.misses == 0 for t in trials)
+    with Episode.open(Dataset.open(tmp_path / "rollouts").episode_path(trials[0].uid)) as episode:
+        height = episode["right_arm/T_world_tool"].values[:, 2]
+    # It is told to swing 2 cm up and down; what the guard lets through of that is a good part.
+    assert 0.01 < height.max() - height.min() < 0.05
+
+
+def test_a_server_of_the_same_weights_is_not_tried_twice(
+    tmp_path: Path, served: tuple[str, subprocess.Popen[str]]
+) -> None:
+    for _ in range(2):
+        evaluate(batch(tmp_path, served[0], limit_s=0.5), say=lambda _: None)
+    assert len(tuple(TrialBook(tmp_path / BOOK))) == 1
+
+
+def test_a_server_that_dies_costs_no_verdict(
+    tmp_path: Path, served: tuple[str, subprocess.Popen[str]]
+) -> None:
+    def kill(line: str) -> None:
+        if "seed 1 " in line:
+            served[1].kill()
+            served[1].wait()
+
+    with pytest.raises(PolicyError, match="cannot be reached"):
+        evaluate(batch(tmp_path, served[0], seeds=(1, 2), limit_s=0.5), say=kill)
+    assert [trial.seed for trial in TrialBook(tmp_path / BOOK)] == [1]
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="cannot be reached"):
+        evaluate(batch(tmp_path, "ws://127.0.0.1:1"), say=lambda _: None)
+    with pytest.raises(PolicyError, match="is not on this machine"):
+        evaluate(batch(tmp_path, "ws://10.0.0.5:8000"), say=lambda _: None)

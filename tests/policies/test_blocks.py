@@ -47,10 +47,25 @@ def test_the_schedule_is_the_published_one() -> None:
 
 @settings(deadline=None)
 @given(count=st.integers(1, 100))
-def test_ddim_visits_falling_steps_that_end_at_the_first(count: int) -> None:
+def test_ddim_visits_falling_steps_from_the_noisiest_to_the_first(count: int) -> None:
     visits = Schedule(100).visits(count)
-    assert len(visits) == count and visits[-1] == 0
-    assert visits == sorted(set(visits), reverse=True) and visits[0] < 100
+    assert len(visits) == count and visits[0] == 99
+    assert visits == sorted(set(visits), reverse=True)
+    assert visits[-1] == 0 or count == 1
+
+
+@pytest.mark.parametrize("count", [2, 4, 8, 16, 100])
+def test_ddim_draws_around_the_middle_of_what_was_shown(count: int) -> None:
+    """With the best predictor there is for normal samples, known in closed form."""
+    schedule, middle, sd = Schedule(100), 0.5, 0.2
+    noise = draw((20_000, 1), torch.Generator().manual_seed(0), torch.empty(0))
+
+    def predict(x: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        kept = schedule.kept[step][:, None]
+        return (1 - kept).sqrt() * (x - kept.sqrt() * middle) / (kept * sd**2 + 1 - kept)
+
+    found = schedule.sample(noise, predict, count)
+    assert float(found.mean()) == pytest.approx(middle, abs=0.005)
 
 
 @settings(deadline=None)

@@ -203,6 +203,10 @@ async def huge(socket: web.WebSocketResponse, data: bytes) -> None:
     await socket.send_bytes(bytes(65 << 20))
 
 
+async def leaves(socket: web.WebSocketResponse, data: bytes) -> None:
+    await socket.close()
+
+
 async def empty(socket: web.WebSocketResponse, data: bytes) -> None:
     await socket.send_bytes(pack({"action": [1, 2]}))
 
@@ -217,6 +221,7 @@ async def empty(socket: web.WebSocketResponse, data: bytes) -> None:
         (endless, r"\(2000, 4\)"),
         (huge, "nonsense"),
         (empty, "without 'actions'"),
+        (leaves, "cannot be reached: it ended the connection"),
     ],
 )
 def test_bad_answers_are_named_and_the_next_question_is_asked_anew(

@@ -98,6 +98,12 @@ def test_whatever_it_answers_the_arm_holds_and_the_loop_goes_on(run: RealRun, mo
     assert run.session.station is not None and run.session.station.phase != "estop"
     t_ns, _ = run.sent()
     assert len(t_ns) > 500, "a row a tick, all the time"
+    if mood == "raise":
+        run.until(
+            lambda: run.session.policies[slot].text.startswith(
+                "Holds: the policy did not answer: ZeroDivisionError"
+            )
+        )
     if mood == "eat":
         run.until(lambda: "more memory" in run.session.policies[slot].text)
     run.ask(PolicyDrop(slot))
