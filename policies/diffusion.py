@@ -23,6 +23,7 @@ from devices.stream import FloatArray
 from policies.blocks.chunks import chunk_of, spread, weighted
 from policies.blocks.frames import absolute_actions, live_bases, prepared
 from policies.blocks.observation import ObservationEncoder, modes_of, touches_of
+from policies.blocks.recorded import Recorded
 from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
@@ -88,6 +89,7 @@ class DiffusionPolicy(TrainablePolicy):
         )
         self.net = UNet1d(config.space.width, self.encoder.width, config.widths, config.kernel)
         self.net.check_length(config.space.horizon, "The horizon of the actions")
+        self.recorded = Recorded(self.net)
         self.schedule = Schedule(config.train_steps)
         self.generator = torch.Generator()
 
@@ -130,7 +132,7 @@ class DiffusionPolicy(TrainablePolicy):
         features = self.encoder(batch).expand(config.samples, -1)  # (K, D)
         noise = draw((config.samples, space.horizon, space.width), self.generator, features)
         draws = self.schedule.sample(
-            noise, lambda x, step: self.net(x, step, features), config.inference_steps
+            noise, lambda x, step: self.recorded(x, step, features), config.inference_steps
         )  # (K, H, A), normalised
         sure = spread(draws.cpu().numpy())
         actions: FloatArray = self.normaliser.denormalise("actions", draws).double().cpu().numpy()

@@ -23,11 +23,15 @@ from devices.stream import FloatArray
 from policies.blocks.chunks import chunk_of, spread, weighted
 from policies.blocks.frames import absolute_actions, bases_of, prepared
 from policies.blocks.observation import ObservationEncoder, modes_of, touches_of
+from policies.blocks.recorded import Recorded
 from policies.blocks.schedule import draw, draw_uniform
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.normaliser import Modes, Normaliser
 from policies.trainable import Batch, Recipe, TrainablePolicy, window_batch
+
+SCALE = 100.0
+"""Time of the flow as the step's embedding sees it: its sines are spaced for whole steps."""
 
 
 class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,6 +80,7 @@ class FlowPolicy(TrainablePolicy):
         )
         self.net = UNet1d(config.space.width, self.encoder.width, config.widths, config.kernel)
         self.net.check_length(config.space.horizon, "The horizon of the actions")
+        self.recorded = Recorded(self.net)
         self.generator = torch.Generator()
 
     @classmethod
@@ -95,7 +100,7 @@ class FlowPolicy(TrainablePolicy):
         noise = draw(tuple(actions.shape), generator, actions)  # x_0
         time = draw_uniform(len(actions), generator, actions)  # (B,)
         part = time[:, None, None]
-        told = self._velocity((1.0 - part) * noise + part * actions, time, features)
+        told = self.net((1.0 - part) * noise + part * actions, SCALE * time, features)
         return {"loss": weighted((told - (actions - noise)).square(), batch)}
 
     def reset(self, seed: int | None = None) -> None:
@@ -112,7 +117,7 @@ class FlowPolicy(TrainablePolicy):
         x = draw((config.samples, space.horizon, space.width), self.generator, features)
         for step in range(config.inference_steps):
             time = torch.full((config.samples,), step / config.inference_steps, device=x.device)
-            x = x + self._velocity(x, time, features) / config.inference_steps
+            x = x + self.recorded(x, SCALE * time, features) / config.inference_steps
         draws = x.clamp(-1.0, 1.0)  # (K, H, A), normalised; no demonstration lies beyond
         sure = spread(draws.cpu().numpy())
         actions: FloatArray = self.normaliser.denormalise("actions", draws).double().cpu().numpy()
@@ -121,7 +126,3 @@ class FlowPolicy(TrainablePolicy):
             numbers = {side: base[0].double().cpu().numpy() for side, base in bases.items()}
             actions = absolute_actions(actions, space, numbers)
         return chunk_of(window, space, actions, sure)
-
-    def _velocity(self, x: Tensor, time: Tensor, features: Tensor) -> Tensor:
-        # The sines of the step's embedding are spaced for whole steps, so time counts to 100.
-        return self.net(x, 100.0 * time, features)

@@ -34,6 +34,7 @@ from policies.blocks.chunks import chunk_of, spread, weighted
 from policies.blocks.fast_path import FastPath
 from policies.blocks.frames import absolute_actions, live_bases, prepared
 from policies.blocks.observation import ObservationEncoder, modes_of, rows_wide, touches_of
+from policies.blocks.recorded import Recorded
 from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
@@ -211,6 +212,7 @@ class RDPPolicy(TrainablePolicy):
         )
         self.net = UNet1d(config.latent_channels, self.encoder.width, config.widths, config.kernel)
         self.net.check_length(self.tokens, f"A chunk of {horizon} rows is tokens, their number")
+        self.recorded = Recorded(self.net)
         self.schedule = Schedule(config.train_steps)
         # Latents are brought to -1 ... 1 channel by channel, see `begin`.
         self.register_buffer("latent_middle", torch.zeros(config.latent_channels))
@@ -362,7 +364,7 @@ class RDPPolicy(TrainablePolicy):
             (config.samples, self.tokens, config.latent_channels), self.generator, features
         )
         latent = self.schedule.sample(
-            noise, lambda x, step: self.net(x, step, features), config.inference_steps
+            noise, lambda x, step: self.recorded(x, step, features), config.inference_steps
         )
         latent = self.latent_middle + self.latent_reach * latent  # (K, N, C)
         touch = torch.from_numpy(self._present_touch(window)).float().to(latent.device)  # (T,)

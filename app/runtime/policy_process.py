@@ -1,9 +1,10 @@
 """The first moments of a policy's process: `python -m app.runtime.policy_process RUN`.
 
 To start a policy costs seconds of work: imports, weights, warm-up. None of it is urgent, and the
-station must not feel it. So before anything large is imported two threads are made that keep a
-better priority for driving, numeric libraries are told to use one thread, and the rest of the
-process gets out of everybody's way for good.
+station must not feel it. So before anything large is imported threads are made: two that will
+drive, and two that import and load behind everybody else. Numeric libraries are told to use one
+thread. The main thread does next to nothing, and stays where it is: one that waited behind others
+for a core would keep Python's lock from those that drive.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from app.runtime.spare_thread import SpareThread
 ACT_NICE = 5
 """Of the slow path: it has the length of a chunk to think."""
 LOAD_NICE = 10
-"""Of all that is not driving."""
+"""Of what happens before it can drive."""
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_WORKER = "app.runtime.policy_worker"
 OPENER = "policies.serving.opening:open_policy"
 
 
@@ -36,11 +38,14 @@ def main(opener: str = OPENER) -> int:
     # The fast path works for less than a millisecond at a time, and is worth nothing late.
     react = SpareThread("react", lambda: go_first(priority.FAST_PATH, alone=True))
     act = SpareThread("act", lambda: be_nice(ACT_NICE))
-    be_nice(LOAD_NICE, batch=True)
-    worker = importlib.import_module("app.runtime.policy_worker")
+    imports = SpareThread("import", lambda: be_nice(LOAD_NICE, batch=True))
+    load = SpareThread("load", lambda: be_nice(LOAD_NICE, batch=True))
     module, function = opener.split(":")
+    imports.begin(lambda: [importlib.import_module(name) for name in (_WORKER, module)])
+    imports.join(None)  # what could not be imported is told below
+    worker = importlib.import_module(_WORKER)
     opens = getattr(importlib.import_module(module), function)
-    served: int = worker.serve("policy", opens, react, act)
+    served: int = worker.serve("policy", opens, load, act, react)
     return served
 
 

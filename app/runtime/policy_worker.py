@@ -19,8 +19,10 @@ from typing import Literal
 
 import numpy as np
 
+from app.runtime import priority
 from app.runtime.child import Child, run_child
 from app.runtime.policy_source import TIMING_COLUMNS, expects_stream
+from app.runtime.real_time import RealTime
 from app.runtime.requests import (
     Ok,
     Ping,
@@ -53,6 +55,7 @@ _WARM_UPS = 3
 _RATE_S = 0.6  # how long rates are measured at least
 _WAIT_S = 5.0  # for streams that have just begun
 _TIMES_KEPT = 200
+_END_S = 1.0  # of a fast path that works on and on, before all others
 _SWITCH_S = 0.0005  # between threads: the slow path must not hold the fast one
 
 
@@ -64,16 +67,23 @@ class PolicyWorker:
             `react_hz`.
         opener: Opens what `path` names.
         clock: The clock of the samples.
-        react, act: Threads of the fast and the slow path, which wait for their work.
+        load, act, react: Threads that wait for their work: the last two are the slow and the fast
+            path.
     """
 
     def __init__(
-        self, child: Child, opener: Opener, clock: Clock, react: SpareThread, act: SpareThread
+        self,
+        child: Child,
+        opener: Opener,
+        clock: Clock,
+        load: SpareThread,
+        act: SpareThread,
+        react: SpareThread,
     ) -> None:
         self._child = child
         self._opener = opener
         self._clock = clock
-        self._react_spare, self._act_spare = react, act
+        self._load_spare, self._act_spare, self._react_spare = load, act, react
         self._slot = str(child.options.get("slot", child.name))
         self._path = str(child.options.get("path", ""))
         self._act_hz = float(child.options.get("act_hz", 0.0))
@@ -100,18 +110,20 @@ class PolicyWorker:
 
     def run(self) -> None:
         """Serve until the child shall stop."""
-        # It is as nice as this one, see `policy_process`.
-        loads = threading.Thread(target=self._load_thread, name="load", daemon=True)
-        loads.start()
+        self._load_spare.begin(self._load_thread)
         due = time.monotonic()
+        fast = RealTime(
+            priority.FAST_PATH_RANK, self._clock, thread=self._react_spare.number, end_s=_END_S
+        )
         while not self._child.stopping.is_set():
             self._server.poll(self._answer, 0.02)
+            fast.keep()
             if time.monotonic() >= due:
                 self._publisher.send(self._status())
                 due = max(due + STATUS_S, time.monotonic())
+        fast.close()
         self._active.set()
-        loads.join(0.5)
-        for thread in (self._act_spare, self._react_spare):
+        for thread in (self._load_spare, self._act_spare, self._react_spare):
             thread.join(0.5)  # one that hangs ends with the process
         for ring in self._rings.values():
             ring.close()
@@ -439,9 +451,11 @@ def _memory_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def serve(name: str, opener: Opener, react: SpareThread, act: SpareThread) -> int:
-    """Main function of a policy's process, once it is out of the way."""
+def serve(
+    name: str, opener: Opener, load: SpareThread, act: SpareThread, react: SpareThread
+) -> int:
+    """Main function of a policy's process, once all is imported."""
     sys.setswitchinterval(_SWITCH_S)
     return run_child(
-        name, lambda child: PolicyWorker(child, opener, SystemClock(), react, act).run()
+        name, lambda child: PolicyWorker(child, opener, SystemClock(), load, act, react).run()
     )

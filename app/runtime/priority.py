@@ -6,8 +6,9 @@ The order, by niceness where the program runs as root; without privileges those 
      -6  touch (in real time behind the station, as long as it rests)
      -7  headset (in real time behind touch, as long as it rests)
      -5  recorder, event loop of the window
-     -4  fast path of a policy: whatever it does, what is before it goes on; threads that read for
-         the window: one that holds Python's lock while it waits for a core keeps the window
+     -4  fast path of a policy (in real time behind the headset, as long as it rests); threads that
+         read for the window: one that holds Python's lock while it waits for a core keeps the
+         window
       0  takes (what they write waits in rings), thread of the window's 3-D view
       3  cameras, and the encoders of their pictures
       6  rasteriser of the 3-D view
@@ -64,9 +65,10 @@ BEHIND_WINDOW = 0
 CAMERAS = 3
 RASTERISER = 6  # much more, and on a busy machine a picture takes seconds
 
-STATION_RANK = 3
-TOUCH_RANK = 2
-HEADSET_RANK = 1
+STATION_RANK = 4
+TOUCH_RANK = 3
+HEADSET_RANK = 2
+FAST_PATH_RANK = 1
 """In real time. Touch goes before the headset because it does less at a time."""
 
 _CORES = frozenset(os.sched_getaffinity(0))
@@ -103,8 +105,8 @@ def go_first(nice: int, *, alone: bool = False) -> bool:
     return allowed
 
 
-def go_before_all(rank: int = STATION_RANK) -> bool:
-    """Put the calling thread before all others, in real time, where that is allowed.
+def go_before_all(rank: int = STATION_RANK, thread: int = 0) -> bool:
+    """Put a thread before all others, in real time, where that is allowed.
 
     For the robot's loop, and for what a hand and a finger wait for: however high its niceness
     places it, it would wait for whole slices of others. Root may, and who has a limit for real
@@ -116,14 +118,15 @@ def go_before_all(rank: int = STATION_RANK) -> bool:
 
     Args:
         rank: Among those in real time; the higher one goes first.
+        thread: Its number; 0 for the calling one.
 
     Returns:
         Whether it was allowed; if not, it stays as it is.
     """
     if len(_CORES) > 1:
-        with contextlib.suppress(PermissionError):
+        with contextlib.suppress(PermissionError, ProcessLookupError):
             policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-            os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(rank))
+            os.sched_setscheduler(thread, policy, os.sched_param(rank))
             return True
     return False
 

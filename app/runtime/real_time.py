@@ -7,6 +7,7 @@ for a while without ever waiting; then it steps back to where its niceness place
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -24,24 +25,37 @@ BACK_NS = 5 * NS_PER_S
 
 
 class RealTime:
-    """Puts the main thread of a process into real time, where that is allowed.
+    """Puts a thread of this process into real time, where that is allowed; made in the main thread.
 
     Args:
         rank: See `priority.go_before_all`.
         clock: Time.
+        thread: Its number in the system; None for the main thread.
+        end_s: The kernel ends a process that has worked so long without a rest [s]. For code that
+            is not ours: a call that never ends and holds Python's lock cannot step back.
     """
 
-    def __init__(self, rank: int, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        rank: int,
+        clock: Clock | None = None,
+        *,
+        thread: int | None = None,
+        end_s: float | None = None,
+    ) -> None:
         self._rank = rank
+        self._thread = thread or threading.main_thread().native_id or 0
         self._clock = clock or SystemClock()
         self._again_ns: int | None = None
         self._before = signal.signal(signal.SIGXCPU, self._step_back)
         _, self._hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+        limits = [self._hard, resource.RLIM_INFINITY if end_s is None else round(1e6 * end_s)]
+        self._hard = min((x for x in limits if x != resource.RLIM_INFINITY), default=limits[0])
         soft = round(1e6 * AT_MOST_S)
         if self._hard != resource.RLIM_INFINITY:
             soft = min(soft, self._hard)
         resource.setrlimit(resource.RLIMIT_RTTIME, (soft, self._hard))
-        self.allowed = priority.go_before_all(rank)
+        self.allowed = priority.go_before_all(rank, self._thread)
 
     @property
     def stepped_back(self) -> bool:
@@ -52,7 +66,7 @@ class RealTime:
         """Call it every turn: some time after stepping back it tries again."""
         if self._again_ns is not None and self._clock.now_ns() >= self._again_ns:
             self._again_ns = None
-            priority.go_before_all(self._rank)
+            priority.go_before_all(self._rank, self._thread)
 
     def close(self) -> None:
         """Leave real time. Idempotent."""
@@ -64,9 +78,7 @@ class RealTime:
         self._again_ns = self._clock.now_ns() + BACK_NS
         self._leave()
 
-    @staticmethod
-    def _leave() -> None:
-        thread = threading.main_thread().native_id
-        assert thread is not None
-        os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
-        priority.answer_soon(priority.SLICE_MS, thread)
+    def _leave(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # a thread may have ended
+            os.sched_setscheduler(self._thread, os.SCHED_OTHER, os.sched_param(0))
+            priority.answer_soon(priority.SLICE_MS, self._thread)

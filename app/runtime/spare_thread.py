@@ -16,19 +16,24 @@ class SpareThread:
     """
 
     def __init__(self, name: str, place: Callable[[], object]) -> None:
-        self._work: Callable[[], None] | None = None
+        self._work: Callable[[], object] | None = None
         self._given = threading.Event()
         self._place = place
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def begin(self, work: Callable[[], None]) -> None:
+    @property
+    def number(self) -> int:
+        """What the system calls it."""
+        return self._thread.native_id or 0
+
+    def begin(self, work: Callable[[], object]) -> None:
         """Let it do `work`, once."""
         self._work = work
         self._given.set()
 
-    def join(self, timeout_s: float) -> None:
-        """Wait until its work is done, at most `timeout_s` [s]; one that has none ends."""
+    def join(self, timeout_s: float | None) -> None:
+        """Wait until its work is done, at most `timeout_s` [s] or None; one that has none ends."""
         self._given.set()
         self._thread.join(timeout_s)
 

@@ -11,7 +11,7 @@ was stolen (proc(5)), as many as were stolen. Beside it stands how long the stat
 ready to run and did not (schedstat, proc(5)).
 
 `python -m tests.benchmarks.swap [--seconds S] [--swaps N] [--json PATH]`
-`... --rdp CHECKPOINT [--window]`: the fast path of a trained policy.
+`... --rdp CHECKPOINT [--scene SCENE] [--window]`: the fast path of a trained policy.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--why", action="store_true", help="tell of every late tick (root, ftrace)")
     parser.add_argument("--window", action="store_true", help="with --rdp: and a window")
     parser.add_argument("--rdp", type=Path, help="measure the fast path of this checkpoint only")
+    parser.add_argument("--scene", default="drawer", help="with --rdp: what the station simulates")
     arguments = parser.parse_args()
     if arguments.rdp is not None:
         _real_fast_path(arguments)
@@ -212,6 +213,7 @@ def _real_fast_path(arguments: argparse.Namespace) -> None:
                 with_children=children,
                 module="app.runtime.policy_process",
                 window_on=folder / "data" if arguments.window else None,
+                scene=arguments.scene,
             )
         )
         run.session.open_dataset(folder / "data", task="benchmark")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ from policies.blocks.frames import (
     relative_actions,
 )
 from policies.blocks.observation import ObservationEncoder
+from policies.blocks.recorded import Recorded
 from policies.blocks.schedule import Schedule, draw
 from policies.blocks.unet import UNet1d
 from policies.blocks.vision import ImageEncoder
@@ -281,3 +284,36 @@ def test_weighted_means_leave_out_what_weighs_nothing() -> None:
 def test_seeing_nothing_is_refused() -> None:
     with pytest.raises(PolicyError, match="see nothing"):
         ObservationEncoder([], None, 16, 0.9)  # type: ignore[arg-type]
+
+
+# -------------------------------------------------------------------------------------- recorded
+@given(st.integers(1, 4), st.sampled_from([4, 8]), st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
+def test_a_recorded_network_answers_what_the_network_does(batch: int, rows: int, seed: int) -> None:
+    net, recorded = _recorded()
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(batch, rows, 3, generator=generator)
+    condition = torch.randn(batch, 5, generator=generator)
+    step = torch.full((batch,), seed % 100)
+    with torch.inference_mode():
+        assert torch.equal(recorded(x, step, condition), net(x, step, condition))
+        assert torch.equal(recorded(-x, step + 1, condition), net(-x, step + 1, condition))
+
+
+def test_a_recorded_network_has_the_weights_of_the_network_and_a_copy_those_of_the_copy() -> None:
+    net, recorded = _recorded()
+    inputs = torch.ones(1, 8, 3), torch.tensor([7]), torch.ones(1, 5)
+    with torch.no_grad():
+        first = recorded(*inputs)
+        twin = copy.deepcopy(recorded)
+        for weight in net.parameters():
+            weight.mul_(1.5)
+        assert not torch.equal(recorded(*inputs), first)
+        assert torch.equal(recorded(*inputs), net(*inputs))
+        assert torch.equal(twin(*inputs), first)
+
+
+def _recorded() -> tuple[UNet1d, Recorded]:
+    torch.manual_seed(0)
+    net = UNet1d(3, 5, (8, 16), kernel=3).eval()
+    return net, Recorded(net)

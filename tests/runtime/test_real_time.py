@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -39,20 +40,74 @@ here.close()
 assert policy() == os.SCHED_OTHER
 """
 
+THREAD = """
+import os, threading, time
+from app.runtime import priority, real_time
+from app.runtime.spare_thread import SpareThread
+
+work = SpareThread("work", lambda: None)
+here = real_time.RealTime(priority.FAST_PATH_RANK, thread=work.number, end_s=0.3)
+policy = lambda of: os.sched_getscheduler(of) & ~os.SCHED_RESET_ON_FORK
+assert policy(work.number) == os.SCHED_FIFO and policy(0) == os.SCHED_OTHER
+enough = threading.Event()
+
+def spin():
+    while not enough.is_set():
+        pass
+    {then}
+
+work.begin(spin)
+while not here.stepped_back:
+    time.sleep(0.001)
+assert policy(work.number) == os.SCHED_OTHER
+{last}
+enough.set()
+work.join(30.0)
+here.close()
+"""
+
 
 def may() -> bool:
     code = f"from app.runtime import priority; assert priority.go_before_all({1})"
     return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
 
 
-@pytest.mark.skipif(
+two_cores = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) < 2, reason="with a single core nobody goes before all"
 )
+
+
+@two_cores
 def test_who_gets_no_rest_steps_back_and_tries_again() -> None:
     if not may():
         pytest.skip("real time is not allowed here")
     subprocess.run([sys.executable, "-c", CODE], check=True, timeout=60)
 
 
+@two_cores
+def test_another_thread_steps_back_too() -> None:
+    if not may():
+        pytest.skip("real time is not allowed here")
+    code = THREAD.format(then="", last="")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@two_cores
+def test_who_cannot_step_back_is_ended() -> None:
+    """A call that never ends and holds Python's lock lets no handler run."""
+    if not may():
+        pytest.skip("real time is not allowed here")
+    again = "priority.go_before_all(1, work.number)"
+    code = THREAD.format(then="sum(range(10**12))", last=again)
+    ended = subprocess.run([sys.executable, "-c", code], timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+
+
 def test_the_robot_goes_before_what_is_felt_and_shown() -> None:
-    assert priority.STATION_RANK > priority.TOUCH_RANK > priority.HEADSET_RANK > 0
+    ranks = (
+        priority.STATION_RANK,
+        priority.TOUCH_RANK,
+        priority.HEADSET_RANK,
+        priority.FAST_PATH_RANK,
+    )
+    assert list(ranks) == sorted(set(ranks), reverse=True) and ranks[-1] > 0

@@ -32,6 +32,7 @@ class RealRun:
         memory_mb: Of a policy's process.
         module: Of a policy's process.
         window_on: The dataset of a window, which needs a display; None for no window.
+        scene: What the station simulates.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class RealRun:
         memory_mb: int = 3000,
         module: str = MODULE,
         window_on: Path | None = None,
+        scene: str = "drawer",
     ) -> None:
-        station = StationFile(scene="drawer")
+        station = StationFile(scene=scene)
         specs = [
             replace(spec, module=module, memory_mb=memory_mb) if spec.name in SLOTS else spec
             for spec in children(station)
