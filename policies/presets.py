@@ -14,14 +14,16 @@
                      the same with pose and gap as sent
 
 A policy without touch must see no touch at all, or it cannot be compared with one that has it. So
-"state" and "glance" have none, not even forces that joints feel. What is left is the measured tool
-pose: an arm that gives way lags and leans where it presses, so its pose tells of force to half a
-newton (docs/results/touch-matters.md). What was sent is where the tool of an arm that does not give
-way would be, and tells nothing of what it met. With `+CAMERA` ("state+front")
-pictures of a camera are added, 96 x 96. `scene/glance` stands in for a camera where pictures would
-cost too much: each simulated scene tells by a few numbers what an eye from above would see, and
-nothing that it would not, as the true height of a surface. Its shape is the scene's, so these needs
-are made for the scene of a dataset. Nothing else here says where things of the scene are.
+"state" and "glance" have no such stream, not even forces that joints feel. What is left is the
+measured tool pose: an arm that gives way lags and leans where it presses, so its pose tells of
+force to half a newton (docs/results/touch-matters.md). What was sent is where the tool of an arm
+that does not give way would be, and tells nothing of what it met.
+
+With `+CAMERA` ("state+front") pictures of a camera are added, 96 x 96. `scene/glance` stands in for
+a camera where pictures would cost too much: each simulated scene tells by a few numbers what an eye
+from above would see, and nothing that it would not, as the true height of a surface. Its shape is
+the scene's, so these needs are made for the scene of a dataset. Nothing else here says where things
+of the scene are.
 """
 
 from __future__ import annotations
