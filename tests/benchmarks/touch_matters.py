@@ -95,12 +95,17 @@ VARIANTS = (
     Variant("dp", "diffusion", "glance-sent", *_DP),
     Variant("dp-touch", "diffusion", "glance-sent-touch", *_DP),
     Variant("dp-long", "diffusion", "glance-sent", 8000, _DP[1]),
+    Variant("dp-relative", "diffusion", "glance-sent", 3000, (*_DP[1], "relative=true")),
+    Variant(
+        "dp-touch-relative", "diffusion", "glance-sent-touch", 3000, (*_DP[1], "relative=true")
+    ),
     Variant("dp-measured", "diffusion", "glance", *_DP),
     Variant("rdp-blind", "rdp", "glance-sent-reactive", *_RDP, blind=True),
 )
 """All see what an eye would, and where the tools were sent. "dp-long" trains for as much processor
-time as "rdp". "dp-measured" sees where they are: our arms give way where they press, so that is a
-force sensor (docs/results/touch-matters.md)."""
+time as "rdp"; "dp-relative" and "dp-touch-relative" tell actions from the newest tool pose, as RDP
+does. "dp-measured" sees where the tools are: our arms give way where they press, so that is a force
+sensor (docs/results/touch-matters.md)."""
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "wipe": ("about=glance",),
