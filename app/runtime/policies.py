@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 import numpy as np
 
+from app.runtime.holds import Holds, meaning
 from app.runtime.policy_source import RingSource
 from app.runtime.policy_watch import FolderWatch
 from app.runtime.requests import (
@@ -46,9 +47,6 @@ ANSWER_NS = 10 * NS_PER_S
 
 _SILENT_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 10
-_TOLD_AGAIN_NS = NS_PER_S
-_NO_ANSWER, _NOTHING = "The policy did not answer", "answered nothing"
-"""How the worker says that it had no answer, and what came of it; the worker also says why."""
 
 Mode = Literal["none", "driving", "held", "taken"]
 
@@ -113,7 +111,7 @@ class Policies:
         self._watch: FolderWatch | None = None
         self._use_when_ready: Slot | None = None
         self._next_status_ns = 0
-        self._told: dict[Side, tuple[str, int]] = {}
+        self._holds = Holds()
         self.mode: Mode = "none"
         self.instruction = ""
 
@@ -397,7 +395,7 @@ class Policies:
             if old.slot != new.slot:
                 self._lines.ask(old.slot, PolicyUse(""), lambda _: None)
         self.mode = "driving"
-        self._told.clear()
+        self._holds.clear()
         text = f"The policy {new.status.name or new.slot} drives"
         self._tell(Event(self._clock.now_ns(), "leader", text, self.told()))
 
@@ -427,21 +425,13 @@ class Policies:
 
     def _tell_holds(self, now_ns: int, one: _InHand) -> None:
         """Say once why a side holds, and that it follows again."""
-        for side, why in one.leader.holds.items():
-            kind = why.split(":")[0]
-            before, since_ns = self._told.get(side, ("", 0))
-            if kind == before or (kind and now_ns - since_ns < _TOLD_AGAIN_NS and before):
-                continue
-            self._told[side] = (kind, now_ns)
-            if kind:
-                status = self._statuses.get(one.slot)
-                about = {**self.told(), "side": side, "why": why}
-                if status is not None and status.faults:
-                    about["worker"] = status.text
-                text = f"The {side} arm holds: {why}"
-                if str(about.get("worker")).startswith(_NO_ANSWER) and _NOTHING in why:
-                    text = f"{text}. {about['worker']}"  # what the worker means by it
-                self._tell(Event(now_ns, "fault", text, about))
+        status = self._statuses.get(one.slot)
+        said = status.text if status is not None and status.faults else ""
+        for side, why, text in self._holds.news(one.leader.holds, said, now_ns):
+            about = {**self.told(), "side": side, "why": why}
+            if said:
+                about["worker"] = said
+            self._tell(Event(now_ns, "fault", text, about))
 
     def _merged(self, status: PolicyStatus, now_ns: int) -> PolicyStatus:
         one = self._in_hand if self._in_hand and self._in_hand.slot == status.slot else None
@@ -467,7 +457,7 @@ class Policies:
                 elif why:
                     said = status.text if status.faults else ""
                     changes["text"] = f"Holds: {why}. {said}".rstrip()
-                    if said.startswith(_NO_ANSWER) and _NOTHING in why:
+                    if meaning(why, said):
                         changes["text"] = f"Holds: {said[:1].lower()}{said[1:]}"
         return msgspec.structs.replace(status, **changes)
 
