@@ -118,6 +118,7 @@ class Station:
         self._posted = False  # the headset has said something that no tick has looked at
         self._aside_ns = self._slipped_ns = 0  # of what was done between two ticks
         self._deserted = False
+        self._asked_ns = -STOP_AFTER_NS  # when somebody last asked for motion
         self._leader_fault = ""
         self._last: Tick | None = None
         self._answered: tuple[str, int, int] | None = None
@@ -206,6 +207,8 @@ class Station:
         if row is not None:
             self._outlet.publish("policy/drive", start_ns, row)
         self._last = tick
+        if tick.requested:
+            self._asked_ns = start_ns
         self._tell_interventions(start_ns, tick)
         slipped_ns, self._slipped_ns = self._slipped_ns, 0
         if slipped_ns > _SLIP_TOLD_NS:
@@ -342,7 +345,8 @@ class Station:
                 self.stopping = self.stopping or "The window is gone; the station stops"
         if silent_ns > HOLD_AFTER_NS and not self._deserted:
             self._deserted = True
-            self._tell(Event(now_ns, "fault", "The window does not answer; the robot holds"))
+            if now_ns - self._asked_ns < STOP_AFTER_NS:  # else it rests: no news to anybody
+                self._tell(Event(now_ns, "fault", "The window does not answer; the robot holds"))
             self._hold_policy("the window does not answer")
 
     def _tell_interventions(self, now_ns: int, tick: Tick) -> None:

@@ -148,6 +148,10 @@ def test_an_emergency_stop_is_latched(bench: Bench) -> None:
 def test_without_heartbeat_it_holds_and_stops_when_nobody_lives_any_more(bench: Bench) -> None:
     window = bench.run.attend()
     bench.tick(150, heartbeat=False)  # 0.6 s
+    assert not any("does not answer" in event.text for event in bench.events)  # it rested
+    bench.drive(0.0)
+    bench.tick(5)
+    bench.tick(150, heartbeat=False)
     assert any("does not answer" in event.text for event in bench.events)
     bench.tick(3500, heartbeat=False)  # 14 s: it starves, and lives
     assert not bench.station.stopping
