@@ -106,6 +106,7 @@ class Policies:
         self._rule: FollowRule = rule
         self._statuses: dict[Slot, PolicyStatus] = {}
         self._not_before_ns: dict[Slot, int] = {}
+        self._used_ns: dict[Slot, int] = {}  # when it was loaded or last in hand
         self._in_hand: _InHand | None = None
         self._pending: _InHand | None = None
         self._watch: FolderWatch | None = None
@@ -151,8 +152,8 @@ class Policies:
 
     # --------------------------------------------------------------------------------- requests
     def load(self, path: str) -> Reply:
-        """Load into the slot that nobody needs: an empty or failed one, else the one that does not
-        drive. The reply's text is the slot."""
+        """Load into the slot that nobody needs: an empty or failed one, else that of the policy
+        that was neither loaded nor driven for longest. The reply's text is the slot."""
         if not path:
             raise PolicyError("No policy was named", next_step="Give the path of a checkpoint")
         busy = {one.slot for one in (self._in_hand, self._pending) if one is not None}
@@ -160,9 +161,10 @@ class Policies:
         if not free:
             return Refused("Both policies are in use; wait until the new one drives.")
         phases = {slot: self._phase(slot) for slot in free}
-        slot = min(free, key=lambda one: phases[one] not in ("empty", "failed"))
+        used_ns = self._used_ns
+        slot = min(free, key=lambda s: (phases[s] not in ("empty", "failed"), used_ns.get(s, 0)))
         options: dict[str, str | int | float] = {"path": path, "instruction": self.instruction}
-        now_ns = self._not_before_ns[slot] = self._clock.now_ns()
+        now_ns = self._not_before_ns[slot] = used_ns[slot] = self._clock.now_ns()
         self._statuses[slot] = PolicyStatus(
             now_ns, slot, path, "", "", "starting", "The process of the policy starts."
         )
@@ -395,6 +397,7 @@ class Policies:
             if old.slot != new.slot:
                 self._lines.ask(old.slot, PolicyUse(""), lambda _: None)
         self.mode = "driving"
+        self._used_ns[new.slot] = self._clock.now_ns()
         self._holds.clear()
         text = f"The policy {new.status.name or new.slot} drives"
         self._tell(Event(self._clock.now_ns(), "leader", text, self.told()))
@@ -419,6 +422,7 @@ class Policies:
         self.mode = "none"
         if one is None:
             return
+        self._used_ns[one.slot] = self._clock.now_ns()
         one.source.close()
         self._lines.ask(one.slot, PolicyUse(""), lambda _: None)
         self._tell(Event(self._clock.now_ns(), "leader", why, {"slot": one.slot}))

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -204,6 +205,21 @@ def test_two_policies_swap_between_two_ticks(bench: Bench) -> None:
     bench.tick(10)
     assert len(bench.rows("right_arm/q_sent")) == sent + 10, "one row a tick, through it all"
     within_limits(bench)
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_a_new_policy_is_loaded_where_the_last_one_that_drove_is_not(
+    bench: Bench, last: int
+) -> None:
+    """Who has just tried one and loads another wants to compare the two."""
+    puppets = [bench.puppet("policy_a"), bench.puppet("policy_b")]
+    for puppet in (puppets[1 - last], puppets[last]):
+        bench.tick(10)
+        bench.begin(puppet, bench.wish(UP))
+        bench.tick(10)
+    bench.station.handle(PolicyUse(""))
+    bench.tick(10)
+    assert bench.policies.load("/policies/new") == Ok(puppets[1 - last].slot)
 
 
 def test_a_policy_that_never_answers_does_not_get_the_robot(bench: Bench) -> None:
