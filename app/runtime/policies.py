@@ -152,19 +152,25 @@ class Policies:
 
     # --------------------------------------------------------------------------------- requests
     def load(self, path: str) -> Reply:
-        """Load into the slot that nobody needs: an empty or failed one, else that of the policy
-        that was neither loaded nor driven for longest. The reply's text is the slot."""
+        """Load into the slot that nobody needs: that of an earlier checkpoint from the same place,
+        an empty or failed one, or that of the policy that was neither loaded nor driven for
+        longest. The reply's text is the slot."""
         if not path:
             raise PolicyError("No policy was named", next_step="Give the path of a checkpoint")
         busy = {one.slot for one in (self._in_hand, self._pending) if one is not None}
         free = [slot for slot in SLOTS if slot not in busy]
         if not free:
             return Refused("Both policies are in use; wait until the new one drives.")
-        phases = {slot: self._phase(slot) for slot in free}
-        used_ns = self._used_ns
-        slot = min(free, key=lambda s: (phases[s] not in ("empty", "failed"), used_ns.get(s, 0)))
+
+        def needed(slot: Slot) -> tuple[int, int]:
+            status = self._statuses.get(slot)
+            if status is not None and status.path == path:
+                return 0, 0
+            return 1 + (self._phase(slot) not in ("empty", "failed")), self._used_ns.get(slot, 0)
+
+        slot = min(free, key=needed)
         options: dict[str, str | int | float] = {"path": path, "instruction": self.instruction}
-        now_ns = self._not_before_ns[slot] = used_ns[slot] = self._clock.now_ns()
+        now_ns = self._not_before_ns[slot] = self._used_ns[slot] = self._clock.now_ns()
         self._statuses[slot] = PolicyStatus(
             now_ns, slot, path, "", "", "starting", "The process of the policy starts."
         )
