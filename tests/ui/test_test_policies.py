@@ -48,7 +48,7 @@ def test_the_buttons_of_a_card_ask(lab: Lab) -> None:
     assert card.phase.text() == "Empty"
 
 
-def test_what_does_not_fit_comes_first_and_is_open(lab: Lab) -> None:
+def test_what_does_not_fit_is_shown_and_the_rest_when_asked_for(lab: Lab) -> None:
     card = lab.place.run.cards["policy_a"]
     assert not card.table.isVisible() and card.more.text() == "All 2 checks fit"
     good = NeedCheck("right_arm/q", "shape", "7", "7", True)
@@ -58,12 +58,15 @@ def test_what_does_not_fit_comes_first_and_is_open(lab: Lab) -> None:
     assert card.table.isVisible() and card.more.text() == "1 of 2 checks do not fit"
     first = card._grid.itemAtPosition(0, 1)
     assert first is not None and "front/rgb" in first.widget().text()  # type: ignore[union-attr]
+    assert card._grid.itemAtPosition(1, 1) is None, "what fits is not in the way"
     QApplication.processEvents()
     boxes = [card._grid.cellRect(0, column) for column in range(4)]
     assert all(a.right() < b.left() for a, b in pairwise(boxes)), boxes
     assert all(box.width() >= 80 for box in boxes[1:]), "no column is drawn over the next"
     card.more.click()
-    assert not card.table.isVisible()
+    assert card._grid.itemAtPosition(1, 1) is not None
+    card.more.click()
+    assert card._grid.itemAtPosition(1, 1) is None and card.table.isVisible()
 
 
 def test_load_asks_for_a_checkpoint_and_remembers_it(lab: Lab, tmp_path: Path) -> None:

@@ -45,9 +45,9 @@ class PolicyCard(Card):
     def __init__(self, slot: Slot, parent: QWidget | None = None) -> None:
         super().__init__(padding=12, parent=parent)
         self.slot = slot
-        self._checks: tuple[NeedCheck, ...] | None = None
+        self._told: tuple[tuple[NeedCheck, ...], bool] = ((), True)  # checks, all shown
         self._roomy = True
-        self._open: bool | None = None  # None: open by itself when something does not fit
+        self._open = False  # else only what does not fit is shown
         self.body.setSpacing(6)
         head = QHBoxLayout()
         head.setSpacing(SIZES.unit)
@@ -211,14 +211,14 @@ class PolicyCard(Card):
         self.values["stale"].set_tone("armed" if status.stale_dropped else None)
 
     def _show_checks(self, checks: tuple[NeedCheck, ...]) -> None:
+        """What does not fit is always shown; what fits would push the curves out of sight."""
+        shown = [check for check in sorted_checks(checks) if self._open or not check.fits]
         self.more.setVisible(bool(checks))
-        misfit = any(not check.fits for check in checks)
-        shown = bool(checks) and (misfit if self._open is None else self._open)
-        self.table.setVisible(shown)
-        self.more.set_icon("caret-down" if shown else "caret-right")
-        if checks == self._checks:
+        self.more.set_icon("caret-down" if self._open else "caret-right")
+        self.table.setVisible(bool(shown))
+        if (checks, self._open) == self._told:
             return
-        self._checks = checks
+        self._told = (checks, self._open)
         text, tone = check_words(checks)
         self.more.setText(text)
         self.more.set_tone(tone)
@@ -226,7 +226,7 @@ class PolicyCard(Card):
             widget = item.widget()
             if widget is not None:
                 widget.deleteLater()
-        for row, check in enumerate(sorted_checks(checks)[:ROWS_SHOWN]):
+        for row, check in enumerate(shown[:ROWS_SHOWN]):
             self._add_check(row, check)
 
     def _add_check(self, row: int, check: NeedCheck) -> None:
@@ -242,5 +242,5 @@ class PolicyCard(Card):
             self._grid.addWidget(label, row, column)
 
     def _switch(self) -> None:
-        self._open = not self.table.isVisible()
-        self._show_checks(self._checks or ())
+        self._open = not self._open
+        self._show_checks(self._told[0])
