@@ -44,8 +44,8 @@ class Recorded:
 
     def _record(self, inputs: tuple[Tensor, ...]) -> torch.jit.ScriptModule:
         with warnings.catch_warnings():
-            # Torch would like to be compiled for, which takes a C++ compiler where the robot is;
-            # and it warns of every shape that becomes part of the recording.
+            # What Torch recommends instead needs a C++ compiler on the machine that drives. It also
+            # warns of every shape that becomes part of the recording, which is what we want.
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", torch.jit.TracerWarning)
             recording: torch.jit.ScriptModule = torch.jit.trace(self._network, inputs)
