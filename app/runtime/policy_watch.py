@@ -48,6 +48,8 @@ class FolderWatch:
 
     def _run(self) -> None:
         priority.stand_back(0)  # its maker may be the robot's loop, on a core of its own
+        # That loop would wait for a thread that holds Python's lock and waits for a core itself.
+        priority.go_before_all(priority.FAST_PATH_RANK)
         while True:
             with contextlib.suppress(OSError):  # a folder that changes while it is read
                 self._look()
