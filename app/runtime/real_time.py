@@ -20,6 +20,8 @@ from devices.clock import NS_PER_S, Clock, SystemClock
 AT_MOST_S = 0.05
 """Of work without a rest [s]; several times what a turn of those who use this takes."""
 
+_LOOK_NS = NS_PER_S // 10
+
 BACK_NS = 5 * NS_PER_S
 """After which it tries again [ns]."""
 
@@ -45,6 +47,9 @@ class RealTime:
     ) -> None:
         self._rank = rank
         self._thread = thread or threading.main_thread().native_id or 0
+        # Seen from the main thread: one that hands Python's lock on rests for an instant each time,
+        # and the kernel begins to count anew, so its share of the time is looked at as well.
+        self._looks = thread is not None
         self._clock = clock or SystemClock()
         self._again_ns: int | None = None
         self._before = signal.signal(signal.SIGXCPU, self._step_back)
@@ -56,6 +61,7 @@ class RealTime:
             soft = min(soft, self._hard)
         resource.setrlimit(resource.RLIMIT_RTTIME, (soft, self._hard))
         self.allowed = priority.go_before_all(rank, self._thread)
+        self._look = self._clock.now_ns(), self._worked_ns()
 
     @property
     def stepped_back(self) -> bool:
@@ -67,6 +73,13 @@ class RealTime:
         if self._again_ns is not None and self._clock.now_ns() >= self._again_ns:
             self._again_ns = None
             priority.go_before_all(self._rank, self._thread)
+        if self._looks and self._again_ns is None:
+            now_ns, worked_ns = self._clock.now_ns(), self._worked_ns()
+            lasted_ns, share_ns = now_ns - self._look[0], worked_ns - self._look[1]
+            if lasted_ns >= _LOOK_NS:
+                self._look = now_ns, worked_ns
+                if share_ns > lasted_ns / 2:
+                    self._step_back()
 
     def close(self) -> None:
         """Leave real time. Idempotent."""
@@ -74,7 +87,14 @@ class RealTime:
         signal.signal(signal.SIGXCPU, self._before)
         resource.setrlimit(resource.RLIMIT_RTTIME, (self._hard, self._hard))
 
-    def _step_back(self, _number: int, _frame: FrameType | None) -> None:
+    def _worked_ns(self) -> int:
+        try:
+            with open(f"/proc/self/task/{self._thread}/schedstat", encoding="ascii") as file:
+                return int(file.read().split()[0])
+        except OSError:  # a thread may have ended
+            return 0
+
+    def _step_back(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         self._again_ns = self._clock.now_ns() + BACK_NS
         self._leave()
 

@@ -58,6 +58,7 @@ def spin():
 
 work.begin(spin)
 while not here.stepped_back:
+    here.keep()
     time.sleep(0.001)
 assert policy(work.number) == os.SCHED_OTHER
 {last}
