@@ -47,6 +47,7 @@ ANSWER_NS = 10 * NS_PER_S
 
 _SILENT_NS = 2 * NS_PER_S
 _STATUS_NS = NS_PER_S // 10
+_ON_ITS_WAY = ("starting", "loading", "checking", "warming")
 
 Mode = Literal["none", "driving", "held", "taken"]
 
@@ -111,6 +112,7 @@ class Policies:
         self._pending: _InHand | None = None
         self._watch: FolderWatch | None = None
         self._use_when_ready: Slot | None = None
+        self._watched: Slot | None = None  # where the watched folder's last checkpoint went
         self._next_status_ns = 0
         self._holds = Holds()
         self.mode: Mode = "none"
@@ -403,7 +405,6 @@ class Policies:
             if old.slot != new.slot:
                 self._lines.ask(old.slot, PolicyUse(""), lambda _: None)
         self.mode = "driving"
-        self._used_ns[new.slot] = self._clock.now_ns()
         self._holds.clear()
         text = f"The policy {new.status.name or new.slot} drives"
         self._tell(Event(self._clock.now_ns(), "leader", text, self.told()))
@@ -474,14 +475,17 @@ class Policies:
     def _look_at_folder(self) -> None:
         if self._watch is None or self._pending is not None or self._use_when_ready is not None:
             return
+        if self._watched is not None and self._phase(self._watched) in _ON_ITS_WAY:
+            return  # checkpoints that come faster than they load would else never be ready
         found = self._watch.newest()
         if found is None:
             return
         reply = self.load(str(found))
         if isinstance(reply, Ok):
+            self._watched = _slot(reply.text)
             self._tell(Event(self._clock.now_ns(), "note", f"New checkpoint {found}", {}))
             if self._watch.use:
-                self._use_when_ready = _slot(reply.text)
+                self._use_when_ready = self._watched
 
     def _phase(self, slot: Slot) -> str:
         status = self._statuses.get(slot)

@@ -142,16 +142,7 @@ def kill_in_motion(user: User, server: Server) -> None:
         8.0,
         picture="killed",
     )
-    user.book.check(
-        "the arm holds",
-        lambda: (
-            user.robot.way(0.7) < 0.001,
-            f"at rest {user.rest_ms(began_ns):.0f} ms after the kill; in the last 0.7 s it moved "
-            f"{1e3 * user.robot.way(0.7):.2f} mm",
-        ),
-        5.0,
-    )
-    user.no_jump("it came to rest without a jump", began_ns)
+    user.comes_to_rest(began_ns, 5.0)
     began_ns = time.monotonic_ns()
     server.start()
     user.book.check(

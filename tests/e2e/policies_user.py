@@ -430,16 +430,7 @@ class User:
             picture="killed",
         )
         time.sleep(1.0)
-        self.book.check(
-            "the arm holds",
-            lambda: (
-                self.robot.way(0.7) < 0.001,
-                f"at rest {self.rest_ms(began_ns):.0f} ms after the kill; since then it moved "
-                f"{1e3 * self.robot.way(0.7):.2f} mm",
-            ),
-            3.0,
-        )
-        self.no_jump("it came to rest without a jump", began_ns)
+        self.comes_to_rest(began_ns, 3.0)
         self.hands.press("x")
         self.book.check("X asks why it is excluded", lambda: self.seen.text("^Why is it"))
         self.hands.type("the process was killed by hand")
@@ -448,6 +439,19 @@ class User:
             "excluded, with the reason, on the disk",
             lambda: self.judged(lambda t: t.verdict == "excluded" and "killed" in t.reason),
         )
+
+    def comes_to_rest(self, killed_ns: int, patience_s: float) -> None:
+        """The arm holds after a kill, and got there as the guard allows."""
+        self.book.check(
+            "the arm holds",
+            lambda: (
+                self.robot.way(0.7) < 0.001,
+                f"at rest {self.rest_ms(killed_ns):.0f} ms after the kill; in the last 0.7 s it "
+                f"moved {1e3 * self.robot.way(0.7):.2f} mm",
+            ),
+            patience_s,
+        )
+        self.no_jump("it came to rest without a jump", killed_ns)
 
     def rest_ms(self, since_ns: int) -> float:
         """When the tool moved for the last time [ms after `since_ns`]: 5 mm/s over 20 ms."""

@@ -77,6 +77,7 @@ class Puppet:
                 rotation=self.space.rotation,
                 rate_hz=self.space.rate_hz,
                 horizon=HORIZON,
+                began_ns=self._bench.clock.now_ns(),
             )
         )
 

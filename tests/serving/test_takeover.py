@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.runtime.requests import EStop, GoHome, Ok, PolicyUse, Refused, ResetScene
+from app.runtime.requests import EStop, GoHome, Ok, PolicyUse, Refused, ResetScene, Restart
 from tests.serving.bench import Bench
 
 UP = np.array([0.0, 0.0, 0.05])
@@ -223,6 +223,34 @@ def test_a_new_policy_is_loaded_where_the_last_one_that_drove_is_not(
     assert bench.policies.load("/policies/new") == Ok(slot)
     bench.tick(10)
     assert bench.policies.load("/policies/new") == Ok(slot), "an earlier checkpoint of the same"
+
+
+class Eager:
+    """A watched folder with a new checkpoint at every look."""
+
+    use = False
+    path = Path("/policies/policy_a")  # as the puppet says
+
+    def newest(self) -> Path:
+        return self.path
+
+    def close(self) -> None:
+        pass
+
+
+def test_checkpoints_that_come_faster_than_they_load_get_ready_all_the_same(bench: Bench) -> None:
+    puppets = {slot: bench.puppet(slot) for slot in ("policy_a", "policy_b")}
+    bench.policies._watch = Eager()  # type: ignore[assignment]
+    bench.tick(50)
+    (asked,) = [request for _, request in bench.lines.asked if isinstance(request, Restart)]
+    for phase in ("loading", "checking", "warming"):
+        puppets[str(asked.child)].ready(phase)
+        bench.tick(50)
+    assert sum(isinstance(request, Restart) for _, request in bench.lines.asked) == 1
+    puppets[str(asked.child)].ready()
+    bench.tick(2)
+    again = [request for _, request in bench.lines.asked if isinstance(request, Restart)][1:]
+    assert [request.child for request in again] == [asked.child], "where the last one went"
 
 
 def test_a_policy_that_never_answers_does_not_get_the_robot(bench: Bench) -> None:
