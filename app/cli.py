@@ -219,13 +219,14 @@ def _evaluate_parser(commands: Any) -> None:
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
     _dataset_option(parser)
-    parser.add_argument("--policy", metavar="NAME", help="what to train (bc, diffusion, rdp, ...)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--policy", metavar="NAME", help="what to train (bc, diffusion, rdp, ...)")
+    what.add_argument("--template", metavar="NAME", help="what worked: rdp-wipe, rdp-lift, ...")
     parser.add_argument(
         "--needs",
         metavar="PRESET",
-        default="state",
-        help="what it sees: state, touch, reactive, pca, reading, glance, glance-touch or "
-        "glance-reactive, and cameras (touch+front); default state",
+        help="what it sees: state, touch, reactive, pca, reading, sent, sent-touch, sent-reactive, "
+        "the same with glance- before them, and cameras (touch+front); default state",
     )
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--out", type=Path, metavar="DIR", help="folder of this training")
@@ -375,26 +376,24 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from app.train import make_plan, read_weights, train, work_through
+    from policies.templates import NOTHING, template
     from policies.training_queue import TrainingQueue
     from policies.training_run import RunFolder
 
-    if options.policy is None:
+    if options.policy is None and options.template is None:
         if options.queue is None:
-            raise ConfigError("What to train was not said", next_step="Name a --policy")
+            raise ConfigError("What to train was not said", next_step="Name --policy or --template")
         return work_through(options.queue)
+    known = template(options.template) if options.template else NOTHING
+    said = ("batch", "seed", "hold_out", "task", "device", "threads")
     plan = make_plan(
         _dataset(options),
-        options.policy,
-        options.needs,
-        options.set,
-        steps=options.steps,
-        batch=options.batch,
-        seed=options.seed,
-        hold_out=options.hold_out,
-        task=options.task,
+        options.policy or known.policy,
+        options.needs or known.needs,
+        (*known.settings, *options.set),
+        steps=options.steps or known.steps,
         weights=read_weights(options.weights) if options.weights else None,
-        device=options.device,
-        threads=options.threads,
+        **{name: getattr(options, name) for name in said},
     )
     if options.queue is not None:
         folder = TrainingQueue(options.queue).add(plan)

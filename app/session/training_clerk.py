@@ -123,7 +123,13 @@ class _Clerk:
         for card in cards:
             cameras &= set(card.facts.cameras)
         names = tuple(sorted(name.removesuffix("/rgb") for name in cameras))
-        return Takes(dataset=str(dataset.root), rows=tuple(map(_row, cards)), cameras=names)
+        scenes = {card.facts.scene for card in cards}
+        return Takes(
+            dataset=str(dataset.root),
+            rows=tuple(map(_row, cards)),
+            cameras=names,
+            scene=scenes.pop() if len(scenes) == 1 else "",
+        )
 
     def _count(self, ask: Ask, draft: Draft) -> Counted:
         plan = plan_of(draft)
@@ -250,6 +256,7 @@ def catalogue() -> Catalogue:
     import torch
 
     from policies.presets import GLANCES, presets
+    from policies.templates import TEMPLATES
     from policies.trainable import TrainablePolicy
 
     found, broken = plugins.survey("policies")
@@ -261,6 +268,7 @@ def catalogue() -> Catalogue:
     gpu = torch.cuda.is_available()
     return Catalogue(
         policies=tuple(describe(kind) for kind in trainable),
+        templates=tuple(each for each in TEMPLATES if each.policy in found),
         broken=tuple(f"{each.name}: {each.reason}" for each in broken),
         presets=(*presets(), *GLANCES),
         devices=("cpu", "cuda") if gpu else ("cpu",),

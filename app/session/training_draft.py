@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from policies.templates import Template
 from policies.training_run import Plan
 
 VerdictChoice = Literal["success", "failure", "any"]
@@ -75,6 +76,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         policies: Those that load.
+        templates: Of these.
         broken: Names of those that do not, and why.
         presets: Names of needs.
         devices: "cpu", and "cuda" where there is a GPU.
@@ -83,6 +85,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     policies: tuple[PolicyKind, ...]
+    templates: tuple[Template, ...]
     broken: tuple[str, ...]
     presets: tuple[str, ...]
     devices: tuple[str, ...]
@@ -97,11 +100,13 @@ class Takes(msgspec.Struct, frozen=True, kw_only=True):
         dataset: Its folder.
         rows: All that are not in the trash, in the order of recording.
         cameras: Cameras that every one of them has.
+        scene: Where all of them were made; "" where that is not one scene, or unknown.
     """
 
     dataset: str
     rows: tuple[TakeRow, ...]
     cameras: tuple[str, ...]
+    scene: str = ""
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +151,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         dataset: Folder of the dataset.
         policy: Name of the policy.
         preset: Name of its needs, with cameras ("state+front").
-        settings: Options that are not the default: name → JSON text.
+        settings: Options that are not the default, name → JSON text; also of the action space and
+            the plan, as in `--set` ("plan.pushed").
         verdict, task: Which takes; task "" for any.
         weights: Of takes, only such as are not 1; 0 leaves one out.
         steps, judge_every, batch, seed, hold_out, device, threads: As in `Plan`.

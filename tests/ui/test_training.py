@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -21,6 +22,7 @@ from app.ui.action import Intent
 from app.ui.training.tab import TrainTab
 from datasets.dataset import Dataset
 from datasets.library import Library
+from policies.templates import template
 from policies.training_run import Status
 from tests.policies.takes import reaching, record
 from tests.policies.test_trainer import plan_for
@@ -44,6 +46,9 @@ def tab(qtbot: QtBot, qapp: object, tmp_path: Path, dataset: Dataset) -> Iterato
     made.show()
     made.enter()
     yield made
+    if (runner := made.desk._runner) is not None:  # it outlasts a window, and must not a test
+        runner.kill()
+        runner.wait()
     made.close_down()
     made.close()
     made.deleteLater()
@@ -158,6 +163,36 @@ def test_every_policy_is_described_with_its_options() -> None:
         assert all(option.doc for option in kind.options), kind.name
 
 
+def test_the_sheet_begins_with_what_was_seen_to_work_there(tab: TrainTab) -> None:
+    tab.perform(Intent("train_new"))
+    sheet = tab.sheet
+    until(tab, lambda: sheet.done.isEnabled())
+    form, takes = sheet.form, sheet.choice.takes
+    assert takes is not None and takes.scene == "" and form.template.currentText() == "None"
+    form.suggest_for("wipe")
+    assert form.template.currentText() == "rdp-wipe"
+    said = sheet.command.text()
+    assert "--policy rdp --needs glance-sent-reactive --steps 12000" in said
+    draft = sheet.draft()
+    assert draft is not None and set(draft.settings) == set(template("rdp-wipe").fields())
+    assert draft.settings["plan.pushed"] == "follow" and draft.settings["scale"] == '"standard"'
+    assert json.loads(draft.settings["widths"]) == [32, 64, 128]
+    assert float(draft.settings["kl"]) == 1e-4 and "--set plan.pushed=follow" in said
+    assert "plan.pushed = follow" in form.template_words.text()
+    form.suggest_for("drawer")  # nothing is known there
+    assert form.template.currentText() == "None"
+    assert "plan.pushed" not in sheet.command.text()
+    form.suggest_for("wipe")
+    form.policy.setCurrentText("bc")
+    assert form.template.currentText() == "None" and "--policy bc --needs state" in (
+        sheet.command.text()
+    )
+    form.suggest_for("lift")  # the user has chosen by now
+    assert form.policy.currentText() == "bc"
+    form.template.setCurrentText("rdp-lift")
+    assert form.policy.currentText() == "rdp" and "--set about=" not in sheet.command.text()
+
+
 def test_the_sheet_counts_windows_and_weighs_takes(tab: TrainTab) -> None:
     tab.perform(Intent("train_new"))
     sheet = tab.sheet
@@ -191,7 +226,7 @@ def test_a_training_started_here_survives_the_death_of_its_process(tab: TrainTab
     tab.perform(Intent("train_new"))
     sheet = tab.sheet
     until(tab, lambda: sheet.done.isEnabled())
-    sheet.form.steps.setValue(12000)
+    sheet.form.steps.setValue(4000)
     until(tab, lambda: sheet.done.isEnabled())
     sheet._finish()
     assert not sheet.isVisible()

@@ -19,6 +19,7 @@ from app.session.training_draft import Catalogue, Draft, PolicyKind
 from app.ui.look import SIZES
 from app.ui.training.options import Options
 from app.ui.widgets import Note, SectionTitle, Text, set_look
+from policies.templates import Template
 
 
 class TrainingForm(QScrollArea):
@@ -30,6 +31,9 @@ class TrainingForm(QScrollArea):
         super().__init__()
         self._catalogue: Catalogue | None = None
         self._filling = False
+        self._own = False  # whether the user has changed anything
+        self._scene = ""
+        self._beyond: dict[str, str] = {}  # what a template sets that has no field here
         inside = QWidget()
         set_look(inside, role="clear")
         column = QVBoxLayout(inside)
@@ -45,6 +49,7 @@ class TrainingForm(QScrollArea):
         self.setFixedWidth(400)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.template.currentIndexChanged.connect(self._other_template)
         self.policy.currentTextChanged.connect(self._other_policy)
         for combo in (self.preset, self.device):
             combo.currentTextChanged.connect(self._touched)
@@ -58,6 +63,8 @@ class TrainingForm(QScrollArea):
         form.setSpacing(SIZES.unit)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         usual = Draft(dataset="", policy="")
+        self.template = QComboBox()
+        self.template_words = Note()
         self.policy = QComboBox()
         self.policy_words = Note()
         self.preset = QComboBox()
@@ -83,6 +90,8 @@ class TrainingForm(QScrollArea):
         self.threads = _spin(1, 256, usual.threads)
         self.threads_words = Note()
         for label, field in (
+            ("Template", self.template),
+            ("", self.template_words),
             ("Policy", self.policy),
             ("", self.policy_words),
             ("It sees", self.preset),
@@ -115,10 +124,20 @@ class TrainingForm(QScrollArea):
         self.device_words.setText(found.device_words)
         self.threads.setMaximum(found.cores)
         self.policy.addItems([kind.name for kind in found.policies])
+        self.template.addItem("None", None)
+        for each in found.templates:
+            self.template.addItem(each.name, each)
         self._filling = False
         self._other_policy()
+        self._own = False
+        self._suggest()
         if found.broken:
             self.policy_words.setToolTip("\n".join(found.broken))
+
+    def suggest_for(self, scene: str) -> None:
+        """Begin with what was seen to work on a scene, unless the user has begun otherwise."""
+        self._scene = scene
+        self._suggest()
 
     def show_station(self, station: bool) -> None:
         """Whether one runs here: threads are scarce then."""
@@ -161,7 +180,7 @@ class TrainingForm(QScrollArea):
             dataset=dataset,
             policy=self.policy.currentText(),
             preset="+".join((self.preset.currentText(), *cameras)),
-            settings=self.options.settings(),
+            settings={**self.options.settings(), **self._beyond},
             steps=self.steps.value(),
             judge_every=self.judge_every.value(),
             batch=self.batch.value(),
@@ -172,19 +191,56 @@ class TrainingForm(QScrollArea):
         )
 
     # ---------------------------------------------------------------------------------- inside
-    def _other_policy(self) -> None:
-        kind = self.kind()
-        if kind is None or self._filling:
+    def _suggest(self) -> None:
+        if self._own or not self.known:
+            return
+        known = [self.template.itemData(index) for index in range(1, self.template.count())]
+        fits = [index for index, each in enumerate(known, 1) if each.scene == self._scene]
+        self.template.setCurrentIndex(fits[0] if fits else 0)
+        self._own = False
+
+    def _other_template(self) -> None:
+        known: Template | None = self.template.currentData()
+        if self._filling:
+            return
+        if known is None:
+            self._other_policy()
             return
         self._filling = True
-        self.policy_words.setText(f"{kind.title}.")
-        self.preset.setCurrentText(kind.preset)
-        self.options.show_fields(kind.options)
+        self.policy.setCurrentText(known.policy)
+        self._show_policy()
+        self.preset.setCurrentText(known.needs)
+        self.steps.setValue(known.steps)
+        fields = known.fields()
+        here = {name: text for name, text in fields.items() if name in self.options.editors}
+        self._beyond = {name: text for name, text in fields.items() if name not in here}
+        self.options.put(here)
+        more = "".join(f" It also sets {name} = {text}." for name, text in self._beyond.items())
+        self.template_words.setText(f"Seen to work on {known.scene}.{more}")
         self._filling = False
         self._touched()
 
+    def _other_policy(self) -> None:
+        """Another policy: no template any more, and its own defaults."""
+        if self._filling:
+            return
+        self._filling = True
+        self.template.setCurrentIndex(0)
+        self.template_words.setText("What was seen to work on a scene, to begin with.")
+        self._beyond = {}
+        self._show_policy()
+        self._filling = False
+        self._touched()
+
+    def _show_policy(self) -> None:
+        if (kind := self.kind()) is not None:
+            self.policy_words.setText(f"{kind.title}.")
+            self.preset.setCurrentText(kind.preset)
+            self.options.show_fields(kind.options)
+
     def _touched(self) -> None:
         if not self._filling:
+            self._own = True
             self._show_judgements()
             self.changed.emit()
 

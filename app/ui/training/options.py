@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import (
@@ -34,6 +34,7 @@ class Options(QWidget):
         self._column.setContentsMargins(0, 0, SIZES.unit, 0)
         self._inside: QWidget | None = None
         self._read: dict[str, Callable[[], str]] = {}
+        self._write: dict[str, Callable[[str], None]] = {}
         self._defaults: dict[str, str] = {}
         self.editors: dict[str, QWidget] = {}
 
@@ -44,6 +45,7 @@ class Options(QWidget):
             self._inside.hide()
             self._inside.deleteLater()
         self._read.clear()
+        self._write.clear()
         self._defaults.clear()
         self.editors.clear()
         self._inside = QWidget()
@@ -64,6 +66,15 @@ class Options(QWidget):
             self._defaults[field.name] = self._read[field.name]()
         self._column.addWidget(self._inside)
 
+    def put(self, settings: Mapping[str, str]) -> None:
+        """Show other values than the defaults: name → text as in `teledeck train --set`.
+
+        Raises:
+            KeyError: For a name that is not shown.
+        """
+        for name, text in settings.items():
+            self._write[name](text)
+
     def settings(self) -> dict[str, str]:
         """Options that are not at their default: name → JSON text.
 
@@ -78,6 +89,7 @@ class Options(QWidget):
             tick.setChecked(bool(field.default))
             tick.toggled.connect(self.changed)
             self._read[field.name] = lambda: json.dumps(tick.isChecked())
+            self._write[field.name] = lambda text: tick.setChecked(bool(json.loads(text)))
             return tick
         if field.kind == "int":
             spin = QSpinBox()
@@ -87,6 +99,7 @@ class Options(QWidget):
             spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
             spin.valueChanged.connect(self.changed)
             self._read[field.name] = lambda: json.dumps(spin.value())
+            self._write[field.name] = lambda text: spin.setValue(int(json.loads(text)))
             return spin
         if field.kind == "choice":
             combo = QComboBox()
@@ -94,9 +107,20 @@ class Options(QWidget):
             combo.setCurrentText(str(field.default))
             combo.currentTextChanged.connect(self.changed)
             self._read[field.name] = lambda: json.dumps(combo.currentText())
+            self._write[field.name] = combo.setCurrentText
             return combo
         line = QLineEdit()
         line.setText(f"{field.default:g}" if field.kind == "float" else json.dumps(field.default))
         line.textChanged.connect(self.changed)
         self._read[field.name] = lambda: line.text().strip()
+        self._write[field.name] = lambda text: line.setText(_as_json(text))
         return line
+
+
+def _as_json(text: str) -> str:
+    """A value as the command line takes it, as JSON: a bare word is a string."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return json.dumps(text)
+    return text

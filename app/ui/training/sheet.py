@@ -186,6 +186,7 @@ class NewTraining(Overlay):
             before = self.choice.takes
             if self.choice.show_takes(answer.takes):
                 self.form.show_cameras(answer.takes.cameras)
+                self.form.suggest_for(answer.takes.scene)
             if answer.takes != before or self._counted is None:
                 # Other takes, or none could be read the last time: what was counted means nothing.
                 self._counted = self._counted_for = None
