@@ -178,7 +178,7 @@ def test_the_sheet_begins_with_what_was_seen_to_work_there(tab: TrainTab) -> Non
     assert draft.settings["plan.pushed"] == "follow" and draft.settings["scale"] == '"standard"'
     assert json.loads(draft.settings["widths"]) == [32, 64, 128]
     assert float(draft.settings["kl"]) == 1e-4 and "--set plan.pushed=follow" in said
-    assert "plan.pushed = follow" in form.template_words.text()
+    assert "plan.pushed=follow" in form.template_words.text()
     form.suggest_for("drawer")  # nothing is known there
     assert form.template.currentText() == "None"
     assert "plan.pushed" not in sheet.command.text()

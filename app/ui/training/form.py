@@ -215,7 +215,7 @@ class TrainingForm(QScrollArea):
         here = {name: text for name, text in fields.items() if name in self.options.editors}
         self._beyond = {name: text for name, text in fields.items() if name not in here}
         self.options.put(here)
-        more = "".join(f" It also sets {name} = {text}." for name, text in self._beyond.items())
+        more = "".join(f" Sets {name}={text} too." for name, text in self._beyond.items())
         self.template_words.setText(f"Seen to work on {known.scene}.{more}")
         self._filling = False
         self._touched()
