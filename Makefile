@@ -28,8 +28,12 @@ lint: setup-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# No window, no station: two files at a time. The rest waits for clocks and screens, and goes alone.
+SIDE_BY_SIDE := $(addprefix tests/,data devices driving evaluation gelsight operators policies scenes sim)
+
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE))
 
 bench: setup-test
 	$(BIN)/python -m tests.benchmarks
