@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PyQt6.QtCore import Qt
+from pytestqt.qtbot import QtBot
 
 from app.ui.action import Intent
 from app.ui.actions import by_id
 from app.ui.policy_actions import FAILURE_KEYS
 from app.ui.test.memory import Memory, MemoryFile
 from app.ui.test.plots import held
-from app.ui.test.results import book_of
+from app.ui.test.results import CHOOSE, book_of
 from app.ui.test.tables import CELL_PADDING, shared
 from policies.evaluation.trials import Trial, TrialBook
 from tests.ui.lab import Lab
@@ -52,8 +53,45 @@ def test_rates_intervals_and_the_paired_comparison(results: Lab) -> None:
     assert dp[0] == "dp" and dp[4] == "13" and dp[5] == "15%" and dp[8] == "1"
     assert rdp[0] == "rdp" and rdp[4] == "12" and rdp[5] == "100%"
     words = tab.pairs[0].text()
-    assert "dp less rdp = -0.83" in words and "12 shared starts" in words
+    assert "dp less rdp = −0.83" in words and "12 shared starts" in words
     assert "rdp is better" in words and tab.pairs[0].property("tone") == "kept"
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_many_cells_leave_room_for_trials_and_a_row_is_compared_with_its_likes(
+    qtbot: QtBot, lab: Lab, size: tuple[int, int]
+) -> None:
+    book = TrialBook(book_of(lab.folder))
+    for perturb in ("", "moved_before_contact", "moved_after_contact"):
+        for number in range(4):
+            for seed in range(6):
+                verdict = "success" if seed < 2 * number else "failure"
+                book.add(trial(f"policy {number}", seed, verdict, perturb=perturb))
+    lab.window.resize(*size)
+    lab.window.perform(Intent("results_refresh"))
+    lab.press(Key.Key_F8)
+    tab = lab.place.results
+    table, trials = tab.cell_table, tab.trial_table
+    assert tab.pairs[0].text() == CHOOSE and not tab.pairs[1].isVisible()
+
+    def apart() -> bool:
+        """Nothing lies on anything else, and some trials are in sight."""
+        shown = [table, *(line for line in tab.pairs if line.isVisible()), trials]
+        tops = [child.mapTo(tab, child.rect().topLeft()).y() for child in shown]
+        ends = [top + child.height() for top, child in zip(tops, shown, strict=True)]
+        clear = all(end <= top for end, top in zip(ends[:-1], tops[1:], strict=True))
+        return clear and trials.height() >= trials.height_of(3) and ends[-1] <= tab.height()
+
+    qtbot.waitUntil(apart, timeout=3000)
+    for row in (0, 5, 11):
+        table.selectRow(row)
+        qtbot.waitUntil(apart, timeout=3000)
+        lines = [line.text() for line in tab.pairs if line.isVisible()]
+        me = f"policy {row % 4}"
+        assert len(lines) == 3 and all(line.startswith(f"{me} less ") for line in lines)
+        assert table.viewport().rect().contains(table.visualRect(table.currentIndex()))  # type: ignore[union-attr]
+    tab.every.click()
+    assert tab.pairs[0].text() == CHOOSE
 
 
 def test_a_verdict_is_corrected_by_a_key_and_on_the_disk(results: Lab) -> None:

@@ -95,7 +95,7 @@ class PolicyCard(Card):
         grid.setVerticalSpacing(0)
         self.values: dict[str, Text] = {}
         for index, (key, title, hint) in enumerate(READINGS):
-            row, column = 2 * (index // 5), index % 5
+            row, column = 3 * (index // 5), index % 5
             name = Text(title, "caption", role="caption")
             value = Text("–", "strong")
             for label in (name, value):
@@ -105,6 +105,7 @@ class PolicyCard(Card):
             grid.addWidget(value, row + 1, column)
             grid.setColumnStretch(column, 1)
             self.values[key] = value
+        grid.setRowMinimumHeight(2, SIZES.unit // 2)  # a number belongs to the word above it
         return box
 
     def _buttons(self) -> QHBoxLayout:

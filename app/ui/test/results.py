@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from app.ui.action import Intent, key_caps
@@ -20,7 +21,7 @@ from app.ui.test.tables import (
     WideTable,
 )
 from app.ui.test.words import short_place
-from app.ui.widgets import Button, Card, Chip, ElidedText, EmptyState, Keycap, SectionTitle, Text
+from app.ui.widgets import Button, Card, Chip, ElidedText, EmptyState, Keycap, SectionTitle
 from app.ui.words import plural
 from policies.evaluation.trials import Cell, Trial, cells, compare_cells
 
@@ -30,8 +31,10 @@ EMPTY = (
     f"a window and read their book here:\n\n{COMMAND}"
 )
 _CELL_SHARES = (15, 8, 8, 15, 5, 6, 22, 6, 7)
-_TRIAL_SHARES = (10, 12, 7, 14, 8, 9, 5, 6, 8, 22, 7)
+_TRIAL_SHARES = (10, 18, 7, 17, 8, 9, 5, 6, 6, 16, 7)
 LINES = 4  # comparisons that are shown
+CHOOSE = "Choose a row to compare it with the others of its scene and disturbance"
+_LEAST_CELLS, _LEAST_TRIALS = 3, 3  # rows that stay in sight in the smallest window
 
 
 class ResultsTab(QWidget):
@@ -73,10 +76,10 @@ class ResultsTab(QWidget):
         self.cell_table.setItemDelegateForColumn(CELL_COLUMNS.index("95 %"), IntervalBar(self))
         self.cell_table.selectionModel().currentRowChanged.connect(self._pick_cell)  # type: ignore[union-attr]
         upper.body.addWidget(self.cell_table)
-        self.pairs = [Text("", role="soft", wrap=True) for _ in range(LINES)]
+        self.pairs = [ElidedText("", role="soft") for _ in range(LINES)]
         for line in self.pairs:
             upper.body.addWidget(line)
-        upper.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        upper.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         column.addWidget(upper)
         lower = Card()
         title = QHBoxLayout()
@@ -91,9 +94,11 @@ class ResultsTab(QWidget):
         self.trial_table = WideTable(self._model, "Trials", _TRIAL_SHARES)
         self.trial_table.selectionModel().currentRowChanged.connect(self._pick_trial)  # type: ignore[union-attr]
         self.trial_table.doubleClicked.connect(lambda _: self.intended.emit(Intent("trial_open")))
+        self.trial_table.setMinimumHeight(self.trial_table.height_of(_LEAST_TRIALS))
         lower.body.addWidget(self.trial_table, 1)
         lower.body.addLayout(self._foot())
-        column.addWidget(lower, 3)
+        column.addWidget(lower, 1)
+        self._lower = lower
         return page
 
     def _foot(self) -> QHBoxLayout:
@@ -138,14 +143,7 @@ class ResultsTab(QWidget):
         self._cells.show(table)
         if self._cell is not None and not any(_same(cell, self._cell) for cell in table):
             self._cell = None
-        self.cell_table.setFixedHeight(min(8, max(2, len(table))) * SIZES.control + 36)
-        lines = comparisons(self._trials, table)
-        for number, label in enumerate(self.pairs):
-            shown = number < len(lines)
-            label.setVisible(shown)
-            if shown:
-                label.setText(lines[number][0])
-                label.set_tone(lines[number][1])
+        self._compare()
         self._show_trials(before)
 
     def trial(self) -> Trial | None:
@@ -169,6 +167,35 @@ class ResultsTab(QWidget):
         else:
             self.setFocus()
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _compare(self) -> None:
+        """Say how the chosen cell compares with others, or how all do while they are few."""
+        table = [cell for cell in self._cells.rows if isinstance(cell, Cell)]
+        lines = comparisons(self._trials, table, self._cell)
+        if self._cell is None and len(lines) > LINES:
+            lines = [(CHOOSE, None)]
+        for number, label in enumerate(self.pairs):
+            shown = number < len(lines)
+            label.setVisible(shown)
+            if shown:
+                label.setText(lines[number][0])
+                label.set_tone(lines[number][1])
+        self._fit()
+
+    def _fit(self) -> None:
+        """As many cells as leave room for some trials; the others are scrolled to."""
+        table = self.cell_table
+        lines = sum(label.sizeHint().height() + SIZES.unit for label in self.pairs if label.text())
+        frame = 2 * SIZES.margin + SIZES.control + lines  # of the upper card
+        room = self._stack.height() - self._lower.minimumSizeHint().height() - SIZES.gap - frame
+        rows = min(len(self._cells.rows), (room - table.height_of(0)) // SIZES.control)
+        table.setFixedHeight(table.height_of(max(_LEAST_CELLS, rows)))
+        if self._cell is not None:
+            table.scrollTo(table.currentIndex())
+
     def _show_trials(self, before: Trial | None) -> None:
         chosen = [t for t in self._trials if self._cell is None or _of(t, self._cell)]
         # The newest first: it is the one that was just judged.
@@ -187,6 +214,7 @@ class ResultsTab(QWidget):
     def _show_every(self) -> None:
         self._cell = None
         self.cell_table.clearSelection()
+        self._compare()
         self._show_trials(self.trial())
 
     def _pick_cell(self) -> None:
@@ -195,6 +223,7 @@ class ResultsTab(QWidget):
         cell = rows[row] if 0 <= row < len(rows) else None
         if isinstance(cell, Cell):
             self._cell = cell
+            self._compare()
             self._show_trials(self.trial())
 
     def _pick_trial(self) -> None:
@@ -223,32 +252,51 @@ class ResultsTab(QWidget):
         self.chose.emit()
 
 
-def comparisons(trials: Sequence[Trial], table: Sequence[Cell]) -> list[tuple[str, Tone | None]]:
-    """A sentence for each two policies that tried the same starts, and its colour."""
+def comparisons(
+    trials: Sequence[Trial], table: Sequence[Cell], of: Cell | None = None
+) -> list[tuple[str, Tone | None]]:
+    """A sentence for each two policies that tried the same starts, and its colour.
+
+    Args:
+        trials, table: Of the book.
+        of: Only what compares this cell, told from its side, for a reader who sees where that is.
+    """
+    pairs = (
+        combinations(table, 2)
+        if of is None
+        else ((of, other) for other in table if not _same(other, of))
+    )
     found: list[tuple[str, Tone | None]] = []
-    for a, b in combinations(table, 2):
+    for a, b in pairs:
         if (a.scene, a.perturb) != (b.scene, b.perturb):
             continue
         made = compare_cells(trials, a, b)
         if not made.pairs:
             continue
         low, high = made.interval
-        where = f"{a.scene}, {a.perturb.replace('_', ' ') or 'undisturbed'}"
+        where = (
+            f"{a.scene}, {a.perturb.replace('_', ' ') or 'undisturbed'}:  " if of is None else ""
+        )
         names = (a.policy, b.policy)
         if a.policy == b.policy:
             names = (f"{a.policy} {a.digest[:8]}", f"{b.policy} {b.digest[:8]}")
         sure = made.p_value < 0.05
         better = names[0] if made.difference > 0 else names[1]
         verdict = f"{better} is better" if sure else "no difference shown"
+        chance = "< 0.001" if made.p_value < 0.001 else f"= {made.p_value:.2g}"
         found.append(
             (
-                f"{where}:  {names[0]} less {names[1]} = {made.difference:+.2f}  "
-                f"(95 % {low:+.2f} ... {high:+.2f})  ·  McNemar p = {made.p_value:.3g}  ·  "
+                f"{where}{names[0]} less {names[1]} = {_signed(made.difference)}  "
+                f"(95 % {_signed(low)} … {_signed(high)})  ·  McNemar p {chance}  ·  "
                 f"{plural(made.pairs, 'shared start')}  ·  {verdict}",
                 "kept" if sure else None,
             )
         )
-    return found[:LINES]
+    return found
+
+
+def _signed(share: float) -> str:
+    return f"{share:+.2f}".replace("-", "−")
 
 
 def book_of(folder: str | Path) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QResizeEvent
@@ -44,9 +45,15 @@ _RIGHT = {"n", "Rate", "Score", "Excluded", "Start", "Time", "Taken"}
 
 
 class _Model(QAbstractTableModel):
-    """Rows of one kind; subclasses say what stands in a cell."""
+    """Rows of one kind; subclasses say what stands in a cell.
+
+    Attributes:
+        columns: Their headings.
+        longest: What some of them must have room for, by heading.
+    """
 
     columns: tuple[str, ...] = ()
+    longest: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -88,7 +95,7 @@ class CellModel(_Model):
             low, high = cell.interval
             return (
                 f"{cell.policy} {cell.digest}\n{cell.successes} of {cell.trials} succeeded\n"
-                f"95 % interval of the rate (Wilson): {low:.2f} ... {high:.2f}"
+                f"95 % interval of the rate (Wilson): {low:.2f} … {high:.2f}"
             )
         if role != Qt.ItemDataRole.DisplayRole:
             return None
@@ -107,6 +114,11 @@ class CellModel(_Model):
 
 class TrialModel(_Model):
     columns = TRIAL_COLUMNS
+    longest: ClassVar[Mapping[str, str]] = {
+        "When": "00-00 00:00",
+        "Verdict": "– excluded",
+        "Time": "100.0 s",
+    }
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         trial, column = self.rows[index.row()], TRIAL_COLUMNS[index.column()]
@@ -182,12 +194,12 @@ class WideTable(QTableView):
     Args:
         model: What it shows.
         name: For who cannot see it.
-        shares: Of the width, by column; none gets less than its heading needs.
+        shares: Of the width, by column; none gets less than its heading and its longest cell need.
     """
 
     def __init__(self, model: _Model, name: str, shares: Sequence[int]) -> None:
         super().__init__()
-        self._shares, self._columns = shares, model.columns
+        self._shares, self._columns, self._longest = shares, model.columns, model.longest
         self.setModel(model)
         self.setAccessibleName(name)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -207,14 +219,21 @@ class WideTable(QTableView):
         head.setStretchLastSection(False)
         head.setFont(look.font("caption"))
 
+    def height_of(self, rows: int) -> int:
+        """Its height when it shows so many rows and the headings [px]."""
+        return rows * SIZES.control + SIZES.control + 4
+
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         inside, head = self.viewport(), self.horizontalHeader()
         if inside is None or head is None:
             return
         # Not `sectionSizeHint`: it measures the font of the style sheet.
-        metrics = head.fontMetrics()
-        least = [metrics.horizontalAdvance(each) + 2 * CELL_PADDING + 2 for each in self._columns]
+        heading, cell = head.fontMetrics().horizontalAdvance, self.fontMetrics().horizontalAdvance
+        least = [
+            max(heading(each), cell(self._longest.get(each, ""))) + 2 * CELL_PADDING + 10
+            for each in self._columns
+        ]
         for column, width in enumerate(shared(inside.width(), self._shares, least)):
             self.setColumnWidth(column, width)
 
