@@ -3,8 +3,12 @@
     python -m tests.benchmarks.touch_matters --scene peel --seeds 0 1 2 -n 34 --out DIR
 
 Demonstrations, trainings and rollouts that are in DIR already are not made again: the same command
-goes on where it was stopped. It ends with a table (DIR/table.md, DIR/results.json). What every
+goes on where it was stopped. It ends with tables (DIR/table.md, DIR/results.json). What every
 part cost is in DIR/costs.jsonl, as processor time: a wall clock on a shared machine tells nothing.
+
+    python -m tests.benchmarks.touch_matters --table docs/results/touch-matters/*-fourth*.jsonl
+
+makes the tables of docs/results/touch-matters.md from the trials that lie beside it.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,8 +133,13 @@ def main() -> None:
     parser.add_argument("--shorten", type=float, default=1.0, help="share of the updates to make")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--demos", type=Path, help="folder of datasets by scene; default OUT/demos")
-    parser.add_argument("--out", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path)
+    what.add_argument("--table", type=Path, nargs="+", metavar="BOOK", help="of these, no more")
     options = parser.parse_args()
+    if options.table:
+        print("\n".join(table([trial for book in options.table for trial in TrialBook(book)])[0]))
+        return
     os.environ["OMP_NUM_THREADS"] = "1"
     chosen = [variant for variant in VARIANTS if variant.name in options.policies]
     for scene in options.scene:
@@ -141,7 +150,7 @@ def main() -> None:
         for perturb in options.perturb:
             for seed in options.seeds:
                 roll_out(options, scene, perturb, [run_of(options, scene, v, seed) for v in chosen])
-    lines, rows = table(options.out)
+    lines, rows = table(TrialBook(options.out / BOOK))
     (options.out / "table.md").write_text("\n".join(lines) + "\n")
     (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
     print("\n".join(lines))
@@ -261,9 +270,10 @@ def variant_of(trial: Trial) -> str:
     return trial.policy.split()[-1].rpartition("_")[0]
 
 
-def table(out: Path) -> tuple[list[str], list[dict[str, Any]]]:
-    """Results so far, training seeds taken together, as lines of Markdown and as rows."""
-    trials = [trial for trial in TrialBook(out / BOOK) if trial.verdict != "excluded"]
+def table(known: Iterable[Trial]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Results so far, training seeds taken together and one by one, as lines of Markdown; and the
+    first as rows."""
+    trials = [trial for trial in known if trial.verdict != "excluded"]
     rows: list[dict[str, Any]] = []
     for scene in sorted({trial.scene for trial in trials}):
         plug_in = plugins.load("scenes", scene)()
@@ -281,13 +291,45 @@ def table(out: Path) -> tuple[list[str], list[dict[str, Any]]]:
     for row in rows:
         low, high = row["interval"]
         less = row["less_dp"]
-        against = f"{less[0]:+.2f} ({less[1]:+.2f} ... {less[2]:+.2f})" if less else ""
+        against = f"{less[0]:+.2f} ({less[1]:+.2f} … {less[2]:+.2f})" if less else ""
         lines.append(
-            f"| {row['scene']} | {row['perturb'] or 'no'} | {row['policy']} | {row['seeds']} | "
-            f"{row['successes']}/{row['trials']} | {low:.2f} ... {high:.2f} | {row['score']:.2f} | "
-            f"{against} | {row['held_n']:.0f} |"
+            f"| {row['scene']} | {_words(row['perturb'])} | {row['policy']} | {row['seeds']} | "
+            f"{row['successes']}/{row['trials']} | {low:.2f} … {high:.2f} | {row['score']:.2f} | "
+            f"{against.replace('-', '−')} | {row['held_n']:.0f} |"
         )
-    return lines, rows
+    return [*lines, "", *_by_seed(trials)], rows
+
+
+def _by_seed(trials: Sequence[Trial]) -> list[str]:
+    """Successes of each training, seeds side by side."""
+    seeds = sorted({_seed_of(trial) for trial in trials})
+    lines = [
+        "| scene | disturbed | policy | " + " | ".join(f"seed {seed}" for seed in seeds) + " |",
+        "|---" * (3 + len(seeds)) + "|",
+    ]
+    names = [variant.name for variant in VARIANTS]
+    perturbs = ["", *dict.fromkeys(trial.perturb for trial in trials if trial.perturb)]
+    groups = {(trial.scene, trial.perturb, variant_of(trial)) for trial in trials}
+    for scene, perturb, name in sorted(
+        groups, key=lambda group: (group[0], perturbs.index(group[1]), names.index(group[2]))
+    ):
+        mine = [t for t in trials if (t.scene, t.perturb, variant_of(t)) == (scene, perturb, name)]
+        cells = []
+        for seed in seeds:
+            of_seed = [trial for trial in mine if _seed_of(trial) == seed]
+            won = sum(trial.verdict == "success" for trial in of_seed)
+            cells.append(f"{won}/{len(of_seed)}" if of_seed else "")
+        lines.append(f"| {scene} | {_words(perturb)} | {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _words(perturb: str) -> str:
+    """ "moved_after_contact" → "after contact"."""
+    return perturb.removeprefix("moved_").replace("_", " ") or "no"
+
+
+def _seed_of(trial: Trial) -> str:
+    return trial.policy.rpartition("_")[2]
 
 
 def _row(
@@ -297,7 +339,7 @@ def _row(
 
     def outcomes(variant: str) -> dict[tuple[str, int], bool]:
         return {
-            (trial.policy.rpartition("_")[2], trial.seed): trial.verdict == "success"
+            (_seed_of(trial), trial.seed): trial.verdict == "success"
             for trial in cell
             if variant_of(trial) == variant
         }

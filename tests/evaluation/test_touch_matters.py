@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from app.evaluate import BOOK
 from policies.evaluation.trials import Trial, TrialBook
-from tests.benchmarks.touch_matters import table
+from tests.benchmarks.touch_matters import main, table
 
 
 def test_seeds_are_counted_together_and_compared_pair_by_pair(tmp_path: Path) -> None:
@@ -24,10 +26,37 @@ def test_seeds_are_counted_together_and_compared_pair_by_pair(tmp_path: Path) ->
                     score=float(won),
                 )
             )
-    lines, rows = table(tmp_path)
+    lines, rows = table(book)
     found = {row["policy"]: row for row in rows}
     assert (found["dp"]["successes"], found["dp"]["trials"], found["dp"]["seeds"]) == (2, 6, 2)
     assert (found["rdp"]["successes"], found["rdp"]["trials"]) == (6, 7)
     assert found["dp"]["less_dp"] is None
     assert found["rdp"]["less_dp"][0] == (5 - 2) / 6  # only the six starts that both have tried
-    assert len(lines) == 4 and "6/7" in lines[2]
+    assert len(lines) == 9 and "6/7" in lines[2]
+    assert lines[5] == "| scene | disturbed | policy | seed 0 | seed 1 |"
+    assert lines[7:] == [
+        "| peel | after contact | rdp | 3/3 | 3/4 |",
+        "| peel | after contact | dp | 2/3 | 0/3 |",
+    ]
+
+
+def test_the_tables_are_made_from_books_that_lie_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, won in enumerate((True, False)):
+        told = Trial(
+            policy="some dp_0",
+            digest="d",
+            scene="wipe",
+            perturb="",
+            seed=number,
+            verdict="success" if won else "failure",
+            score=0.5,
+        )
+        TrialBook(tmp_path / f"{number}.jsonl").add(told)
+    books = [str(tmp_path / f"{number}.jsonl") for number in range(2)]
+    monkeypatch.setattr("sys.argv", ["touch_matters", "--table", *books])
+    main()
+    said = capsys.readouterr().out
+    assert "| wipe | no | dp | 1 | 1/2 |" in said and "| wipe | no | dp | 1/2 |" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jsonl", "1.jsonl"]
