@@ -8,7 +8,7 @@ import selectors
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from app.rollout.sink import EpisodeSink
 from datasets.dataset import Dataset
 from devices.errors import PolicyError, TeledeckError
 from policies.evaluation.trials import Trial
+from policies.serving.opening import Opened
 
 SCRIPTS = ("scripted", "scripted-blind")
 
@@ -57,12 +58,21 @@ class Room:
         batch: What to try.
         perturb: As the scene calls it, "" for none.
         known: Name and digest of each policy of the batch.
+        opener: Opens what drives, None for the way of a station; for studies that take something
+            from a policy.
     """
 
-    def __init__(self, batch: Batch, perturb: str, known: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        perturb: str,
+        known: Mapping[str, tuple[str, str]],
+        opener: Callable[[str], Opened] | None = None,
+    ) -> None:
         self._batch = batch
         self._perturb = perturb
         self._known = known
+        self._opener = opener
         self._arena = Arena(batch.scene)
         self._drivers: dict[str, Driver] = {}
 
@@ -135,7 +145,12 @@ class Room:
             return ScriptedDriver(self._batch.scene, touch=policy == "scripted")
         from app.rollout.policy_driver import PolicyDriver
 
-        driver = PolicyDriver(policy, self._arena, latency_ms=self._batch.latency_ms)
+        latency_ms = self._batch.latency_ms
+        driver = (
+            PolicyDriver(policy, self._arena, latency_ms)
+            if self._opener is None
+            else PolicyDriver(policy, self._arena, latency_ms, self._opener)
+        )
         if not driver.digest.startswith(self._known[policy][1]):
             raise PolicyError(
                 f"{policy} changed since the evaluation began, so its trials would be of two "

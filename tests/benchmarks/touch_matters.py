@@ -14,13 +14,14 @@ makes the tables of docs/results/touch-matters.md from the trials that lie besid
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,14 @@ import numpy as np
 
 from app.evaluate import BOOK, FIRST_SEED, evaluate
 from app.rollout.arena import perturbation
-from app.rollout.room import Batch
+from app.rollout.room import Batch, Room
 from datasets.dataset import Dataset
 from datasets.library import Library
 from devices import plugins
+from policies.checkpoint import digest
 from policies.evaluation.statistics import compare, wilson
 from policies.evaluation.trials import Trial, TrialBook
+from policies.serving.opening import Opened, open_policy
 from policies.training_run import RunFolder
 
 SCENES = ("wipe", "peel", "lift")
@@ -80,6 +83,8 @@ class Variant:
         steps: Updates.
         settings: Of `teledeck train --set`.
         blind: Trained on takes of an operator that ignores touch.
+        slow_of: The variant whose checkpoint it is, tried without its fast path; "" for one that is
+            trained. What drives then are the chunks: touch as it was when each was made.
     """
 
     name: str
@@ -88,6 +93,7 @@ class Variant:
     steps: int
     settings: tuple[str, ...] = ()
     blind: bool = False
+    slow_of: str = ""
 
 
 _SMALL = "widths=[32,64,128]"
@@ -103,6 +109,7 @@ VARIANTS = (
     Variant(
         "dp-touch-relative", "diffusion", "glance-sent-touch", 3000, (*_DP[1], "relative=true")
     ),
+    Variant("rdp-slow", "rdp", "glance-sent-reactive", *_RDP, slow_of="rdp"),
     Variant("dp-measured", "diffusion", "glance", *_DP),
     Variant("rdp-blind", "rdp", "glance-sent-reactive", *_RDP, blind=True),
 )
@@ -147,9 +154,13 @@ def main() -> None:
             demos = demonstrations(options, scene, variant.blind)
             for seed in options.seeds:
                 train(options, scene, variant, seed, demos)
-        for perturb in options.perturb:
-            for seed in options.seeds:
-                roll_out(options, scene, perturb, [run_of(options, scene, v, seed) for v in chosen])
+        whole = [variant for variant in chosen if not variant.slow_of]
+        for perturb, seed in itertools.product(options.perturb, options.seeds):
+            if whole:
+                roll_out(options, scene, perturb, [run_of(options, scene, v, seed) for v in whole])
+            for variant in chosen:
+                if variant.slow_of:
+                    roll_out_slow(options, scene, perturb, variant, seed)
     lines, rows = table(TrialBook(options.out / BOOK))
     (options.out / "table.md").write_text("\n".join(lines) + "\n")
     (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
@@ -194,7 +205,7 @@ def cut(folder: Path) -> None:
 
 def run_of(options: argparse.Namespace, scene: str, variant: Variant, seed: int) -> Path:
     """The folder of one training."""
-    return Path(options.out) / "runs" / scene / f"{variant.name}_{seed}"
+    return Path(options.out) / "runs" / scene / f"{variant.slow_of or variant.name}_{seed}"
 
 
 def train(
@@ -220,7 +231,42 @@ def train(
 
 def roll_out(options: argparse.Namespace, scene: str, perturb: str, runs: Sequence[Path]) -> None:
     """Rollouts of a cell that are missing, the same starts for all."""
-    batch = Batch(
+    batch = _batch(options, scene, perturb, runs)
+    before = len(TrialBook(options.out / BOOK))
+    with charged(options.out, f"rollouts {scene} {perturb or 'undisturbed'}") as cost:
+        evaluate(batch, workers=options.workers, say=lambda line: print(line, flush=True))
+        cost["count"] = len(TrialBook(options.out / BOOK)) - before
+
+
+def roll_out_slow(
+    options: argparse.Namespace, scene: str, perturb: str, variant: Variant, seed: int
+) -> None:
+    """The same with a policy that may plan and not react."""
+    batch = _batch(options, scene, perturb, [run_of(options, scene, variant, seed)])
+    (path,) = batch.policies
+    name = (f"{variant.policy} {variant.name}_{seed}", digest(Path(path))[:16])
+    struck = perturbation(plugins.load("scenes", scene)(), perturb) or ""
+    book = TrialBook(options.out / BOOK)
+
+    def slow(place: str) -> Opened:
+        opened = open_policy(place)
+        object.__setattr__(opened.policy, "reacts", False)
+        return opened
+
+    with (
+        charged(options.out, f"rollouts {scene} {perturb or 'undisturbed'} {variant.name}") as cost,
+        contextlib.closing(Room(batch, struck, {path: name}, slow)) as room,
+    ):
+        for start in batch.seeds:
+            if (*name, scene, struck, start) not in book:
+                trial = room.trial(path, start)
+                book.add(trial)
+                cost["count"] += 1
+                print(f"  {trial.policy:<24} seed {start} {trial.verdict}", flush=True)
+
+
+def _batch(options: argparse.Namespace, scene: str, perturb: str, runs: Sequence[Path]) -> Batch:
+    return Batch(
         policies=tuple(str(run / "last") for run in runs),
         scene=scene,
         perturb=perturb,
@@ -229,10 +275,6 @@ def roll_out(options: argparse.Namespace, scene: str, perturb: str, runs: Sequen
         limit_s=options.limit_s,
         latency_ms=options.latency_ms,
     )
-    before = len(TrialBook(options.out / BOOK))
-    with charged(options.out, f"rollouts {scene} {perturb or 'undisturbed'}") as cost:
-        evaluate(batch, workers=options.workers, say=lambda line: print(line, flush=True))
-        cost["count"] = len(TrialBook(options.out / BOOK)) - before
 
 
 def teledeck(*arguments: str, cost: tuple[Path, str, int]) -> None:
@@ -244,7 +286,7 @@ def teledeck(*arguments: str, cost: tuple[Path, str, int]) -> None:
         subprocess.run([sys.executable, "-c", call, *arguments], check=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def charged(out: Path, what: str) -> Iterator[dict[str, Any]]:
     """Append to costs.jsonl what happens inside: processor time of this process and children."""
     line: dict[str, Any] = {"what": what, "count": 0}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 
-from app.evaluate import BOOK
+from app.evaluate import BOOK, FIRST_SEED
 from policies.evaluation.trials import Trial, TrialBook
-from tests.benchmarks.touch_matters import main, table
+from policies.serving.opening import Opened
+from tests.benchmarks import touch_matters
+from tests.benchmarks.touch_matters import VARIANTS, main, roll_out_slow, table, variant_of
+from tests.evaluation.test_policy_driver import Lowering
 
 
 def test_seeds_are_counted_together_and_compared_pair_by_pair(tmp_path: Path) -> None:
@@ -60,3 +64,22 @@ def test_the_tables_are_made_from_books_that_lie_anywhere(
     said = capsys.readouterr().out
     assert "| wipe | no | dp | 1 | 1/2 |" in said and "| wipe | no | dp | 1/2 |" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jsonl", "1.jsonl"]
+
+
+def test_without_its_fast_path_a_policy_plans_and_never_reacts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = Lowering(reacts=True)
+    monkeypatch.setattr(touch_matters, "open_policy", lambda _: Opened(policy, "rdp", "d" * 64))
+    monkeypatch.setattr(touch_matters, "digest", lambda _: "d" * 64)
+    options = argparse.Namespace(out=tmp_path, n=2, limit_s=0.5, latency_ms=60.0)
+    variant = next(each for each in VARIANTS if each.name == "rdp-slow")
+    for _ in range(2):  # the second time everything is there
+        roll_out_slow(options, "drawer", "", variant, 1)
+    trials = list(TrialBook(tmp_path / BOOK))
+    assert [(trial.policy, trial.seed) for trial in trials] == [
+        ("rdp rdp-slow_1", FIRST_SEED),
+        ("rdp rdp-slow_1", FIRST_SEED + 1),
+    ]
+    assert policy.seen and not policy.felt
+    assert variant_of(trials[0]) == "rdp-slow"
