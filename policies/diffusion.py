@@ -22,13 +22,21 @@ from devices.errors import PolicyError
 from devices.stream import FloatArray
 from policies.blocks.chunks import chunk_of, spread, weighted
 from policies.blocks.frames import absolute_actions, live_bases, prepared
-from policies.blocks.observation import ObservationEncoder, modes_of, touches_of
+from policies.blocks.observation import (
+    ObservationEncoder,
+    PlaceScale,
+    modes_of,
+    touches_of,
+)
 from policies.blocks.recorded import Recorded
 from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
 from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.normaliser import Modes, Normaliser
 from policies.trainable import Batch, Recipe, TrainablePolicy, window_batch
+
+_CLIP: dict[PlaceScale, float] = {"range": 1.0, "standard": 5.0}
+"""Where samples are cut, normalised: ranges end at 1; of deviations hardly anything is beyond 5."""
 
 
 class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -39,6 +47,7 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     about: Key of the need that tells where the task's thing is seen; places are told from there,
         see `policies.blocks.frames`. "" for the world.
     tilt: Whether the orientation of the tools is seen, which tells of force where an arm gives way.
+    scale: Of places of actions, see `policies.blocks.observation.PlaceScale`.
     widths: Channels of the U-Net's levels; the horizon must halve len(widths) - 1 times.
     kernel: Rows that a convolution sees.
     train_steps: Steps of noising.
@@ -54,6 +63,7 @@ class DiffusionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     relative: bool = False
     about: str = ""
     tilt: bool = True
+    scale: PlaceScale = "range"
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 5
     train_steps: Annotated[int, Meta(ge=1)] = 100
@@ -90,7 +100,7 @@ class DiffusionPolicy(TrainablePolicy):
         self.net = UNet1d(config.space.width, self.encoder.width, config.widths, config.kernel)
         self.net.check_length(config.space.horizon, "The horizon of the actions")
         self.recorded = Recorded(self.net)
-        self.schedule = Schedule(config.train_steps)
+        self.schedule = Schedule(config.train_steps, _CLIP[config.scale])
         self.generator = torch.Generator()
 
     @classmethod
@@ -106,7 +116,7 @@ class DiffusionPolicy(TrainablePolicy):
 
     @classmethod
     def modes(cls, config: DiffusionConfig) -> Mapping[str, Modes]:
-        return modes_of(config.needs, config.space)
+        return modes_of(config.needs, config.space, config.scale)
 
     def recipe(self, stage: str) -> Recipe:
         return Recipe(lr=self.config.lr)

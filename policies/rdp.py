@@ -33,7 +33,13 @@ from devices.stream import FloatArray
 from policies.blocks.chunks import chunk_of, spread, weighted
 from policies.blocks.fast_path import FastPath
 from policies.blocks.frames import absolute_actions, live_bases, prepared
-from policies.blocks.observation import ObservationEncoder, modes_of, rows_wide, touches_of
+from policies.blocks.observation import (
+    ObservationEncoder,
+    PlaceScale,
+    modes_of,
+    rows_wide,
+    touches_of,
+)
 from policies.blocks.recorded import Recorded
 from policies.blocks.schedule import Schedule, draw, draw_steps
 from policies.blocks.unet import UNet1d
@@ -43,7 +49,6 @@ from policies.trainable import (
     Batch,
     Recipe,
     TrainablePolicy,
-    action_modes,
     is_image,
     window_batch,
 )
@@ -71,9 +76,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     latent_channels: Numbers a token has in the latent (paper: 16).
     encoder_channels, hidden: Widths of convolutions and GRU (paper: 32, 32).
     kl: Weight of the KL term.
-    scale: How places of actions and touch are brought to numbers of about one: by their range, as
-        in the paper, or by their deviation. A rare long way or hard blow makes a range so wide
-        that a millimetre and a newton are next to nothing in it.
+    scale: Of places and touch of each action, see `policies.blocks.observation.PlaceScale`.
     widths, kernel: Of the U-Net (paper: 512 1024 2048, and 3).
     train_steps, inference_steps: Of the diffusion (paper: 100, 8).
     samples: Plans drawn at a time; the first drives.
@@ -94,7 +97,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     encoder_channels: Annotated[int, Meta(ge=1)] = 32
     hidden: Annotated[int, Meta(ge=1)] = 32
     kl: Annotated[float, Meta(ge=0)] = 1e-6
-    scale: Literal["range", "standard"] = "range"
+    scale: PlaceScale = "range"
     widths: tuple[int, ...] = (64, 128, 256)
     kernel: Annotated[int, Meta(ge=1)] = 3
     train_steps: Annotated[int, Meta(ge=1)] = 100
@@ -256,15 +259,7 @@ class RDPPolicy(TrainablePolicy):
 
     @classmethod
     def modes(cls, config: RDPConfig) -> Mapping[str, Modes]:
-        modes = modes_of(config.needs, config.space)
-        if config.scale == "standard":
-            kinds: list[Any] = list(action_modes(config.space))
-            for number, column in enumerate(config.space.columns):
-                if column.endswith(("_x", "_y", "_z")):
-                    kinds[number] = "standard"
-            modes["actions"] = tuple(kinds)
-            modes.update({need.key: "standard" for need in touches_of(config.needs)})
-        return modes
+        return modes_of(config.needs, config.space, config.scale)
 
     # ---------------------------------------------------------------------------------- training
     def parameters_of(self, stage: str) -> list[nn.Parameter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,16 +32,30 @@ def rows_wide(need: StreamNeed) -> int:
     return POSE_WIDTH if is_pose(need) else math.prod(need.shape)
 
 
-def modes_of(needs: Sequence[StreamNeed], space: ActionSpace) -> dict[str, Modes]:
+PlaceScale = Literal["range", "standard"]
+"""How places of actions, and the touch that goes with them, become numbers of about one: by their
+range, as in the papers, or by their deviation. A rare long way or hard blow makes a range so wide
+that a millimetre and a newton are next to nothing in it."""
+
+
+def modes_of(
+    needs: Sequence[StreamNeed], space: ActionSpace, scale: PlaceScale = "range"
+) -> dict[str, Modes]:
     """How prepared keys are normalised: by range, but columns of rotations are left alone."""
     modes: dict[str, Modes] = {"actions": action_modes(space)}
+    if scale == "standard":
+        kinds: list[Any] = list(action_modes(space))
+        for number, column in enumerate(space.columns):
+            if column.endswith(("_x", "_y", "_z")):
+                kinds[number] = "standard"
+        modes["actions"] = tuple(kinds)
     for need in needs:
         if is_image(need):
             modes[need.key] = "image"
         elif need.span == "window" and is_pose(need):
             modes[need.key] = ("range",) * 3 + ("identity",) * 6
         else:
-            modes[need.key] = "range"
+            modes[need.key] = "range" if need.span == "window" else scale
     return modes
 
 

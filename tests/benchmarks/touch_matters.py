@@ -109,14 +109,19 @@ VARIANTS = (
     Variant(
         "dp-touch-relative", "diffusion", "glance-sent-touch", 3000, (*_DP[1], "relative=true")
     ),
+    Variant("dp-standard", "diffusion", "glance-sent", 3000, (*_DP[1], "scale=standard")),
+    Variant(
+        "dp-touch-standard", "diffusion", "glance-sent-touch", 3000, (*_DP[1], "scale=standard")
+    ),
     Variant("rdp-slow", "rdp", "glance-sent-reactive", *_RDP, slow_of="rdp"),
     Variant("dp-measured", "diffusion", "glance", *_DP),
     Variant("rdp-blind", "rdp", "glance-sent-reactive", *_RDP, blind=True),
 )
 """All see what an eye would, and where the tools were sent. "dp-long" trains for as much processor
 time as "rdp"; "dp-relative" and "dp-touch-relative" tell actions from the newest tool pose, as RDP
-does. "dp-measured" sees where the tools are: our arms give way where they press, so that is a force
-sensor (docs/results/touch-matters.md)."""
+does; "dp-standard" and "dp-touch-standard" scale actions by deviation, as RDP does here; "rdp-slow"
+plans and does not react. "dp-measured" sees where the tools are: our arms give way where they
+press, so that is a force sensor (docs/results/touch-matters.md)."""
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "wipe": ("about=glance",),

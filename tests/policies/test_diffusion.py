@@ -35,6 +35,21 @@ def test_it_takes_one_of_two_ways() -> None:
     assert chunk.uncertainty is not None and chunk.uncertainty > 0.1
 
 
+def test_a_rare_long_way_does_not_make_millimetres_next_to_nothing() -> None:
+    """By deviation, two actions a millimetre apart stay apart where one row in a hundred is far."""
+    chance = np.random.default_rng(0)
+    batch = random_batch(NEEDS, SPACE, 200)
+    near = torch.from_numpy(chance.normal(0.0, 0.002, batch["actions"].shape)).float()
+    batch["actions"] = torch.where(torch.rand(near.shape[:2])[..., None] < 0.01, near + 0.3, near)
+    apart = {}
+    for scale in ("range", "standard"):
+        policy, _ = build(DiffusionPolicy, NEEDS, SPACE, batch, scale=scale, **SMALL)
+        rows = policy.normaliser.normalise("actions", np.array([[0.0] * 4, [0.001] * 4]))
+        apart[scale] = float(rows[1, 2] - rows[0, 2])
+        assert policy.schedule.clip >= 1.0
+    assert apart["range"] < 0.01 and apart["standard"] > 3 * apart["range"]
+
+
 def test_touch_of_the_chunk_is_refused() -> None:
     with pytest.raises(PolicyError, match="no fast path"):
         build(DiffusionPolicy, [POSE, TOUCH], SPACE)
