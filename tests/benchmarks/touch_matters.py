@@ -105,6 +105,7 @@ VARIANTS = (
     Variant("dp", "diffusion", "glance-sent", *_DP),
     Variant("dp-touch", "diffusion", "glance-sent-touch", *_DP),
     Variant("dp-long", "diffusion", "glance-sent", 8000, _DP[1]),
+    Variant("dp-touch-long", "diffusion", "glance-sent-touch", 8000, _DP[1]),
     Variant("dp-relative", "diffusion", "glance-sent", 3000, (*_DP[1], "relative=true")),
     Variant(
         "dp-touch-relative", "diffusion", "glance-sent-touch", 3000, (*_DP[1], "relative=true")
@@ -117,8 +118,8 @@ VARIANTS = (
     Variant("dp-measured", "diffusion", "glance", *_DP),
     Variant("rdp-blind", "rdp", "glance-sent-reactive", *_RDP, blind=True),
 )
-"""All see what an eye would, and where the tools were sent. "dp-long" trains for as much processor
-time as "rdp"; "dp-relative" and "dp-touch-relative" tell actions from the newest tool pose, as RDP
+"""All see what an eye would, and where the tools were sent. "dp-long" and "dp-touch-long" train
+for as much processor time as "rdp"; "dp-relative" and "dp-touch-relative" tell actions from the newest tool pose, as RDP
 does; "dp-standard" and "dp-touch-standard" scale actions by deviation, as RDP does here; "rdp-slow"
 plans and does not react. "dp-measured" sees where the tools are: our arms give way where they
 press, so that is a force sensor (docs/results/touch-matters.md)."""
