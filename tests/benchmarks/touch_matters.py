@@ -118,11 +118,12 @@ VARIANTS = (
     Variant("dp-measured", "diffusion", "glance", *_DP),
     Variant("rdp-blind", "rdp", "glance-sent-reactive", *_RDP, blind=True),
 )
-"""All see what an eye would, and where the tools were sent. "dp-long" and "dp-touch-long" train
-for as much processor time as "rdp"; "dp-relative" and "dp-touch-relative" tell actions from the newest tool pose, as RDP
-does; "dp-standard" and "dp-touch-standard" scale actions by deviation, as RDP does here; "rdp-slow"
-plans and does not react. "dp-measured" sees where the tools are: our arms give way where they
-press, so that is a force sensor (docs/results/touch-matters.md)."""
+"""All see what an eye would, and where the tools were sent. What else tells RDP from Diffusion
+Policy, one by one: "dp-long" and "dp-touch-long" train for as much processor time as "rdp";
+"dp-relative" and "dp-touch-relative" tell actions from the newest tool pose, as RDP does;
+"dp-standard" and "dp-touch-standard" scale them by deviation, as RDP does here; "rdp-slow" plans
+and does not react. "dp-measured" sees where the tools are: our arms give way where they press, so
+that is a force sensor (docs/results/touch-matters.md)."""
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "wipe": ("about=glance",),
