@@ -81,6 +81,8 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     train_steps, inference_steps: Of the diffusion (paper: 100, 8).
     samples: Plans drawn at a time; the first drives.
     image_width, image_crop: Of the cameras' encoders.
+    feels: Whether touch is told at all. Without, all of it is zero, in training and when it drives:
+        what is left is the planner, to be compared with the whole.
     expects: Whether it learns to tell the touch that it expects, see `Expectation`.
     tokenizer_lr, lr: Highest learning rates of the stages (paper: 1e-3; 1e-4, for networks and
         budgets many times larger).
@@ -105,6 +107,7 @@ class RDPConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     samples: Annotated[int, Meta(ge=1, le=64)] = 1
     image_width: Annotated[int, Meta(ge=16, multiple_of=16)] = 32
     image_crop: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    feels: bool = True
     expects: bool = True
     tokenizer_lr: Annotated[float, Meta(gt=0)] = 1e-3
     lr: Annotated[float, Meta(gt=0)] = 1e-3
@@ -248,6 +251,10 @@ class RDPPolicy(TrainablePolicy):
 
     @classmethod
     def prepare(cls, config: RDPConfig, batch: Batch) -> Batch:
+        if not config.feels:
+            felt = {need.stream for need in touches_of(config.needs)}
+            numb = [need.key for need in config.needs if need.stream in felt and need.key in batch]
+            batch = {**batch, **{key: torch.zeros_like(batch[key]) for key in numb}}
         return prepared(
             config.needs,
             config.space,
@@ -454,7 +461,8 @@ class RDPPolicy(TrainablePolicy):
                     f"The window has {found} for the touch '{need.key}' ({need.stream}),"
                     f" wanted {('n', *need.shape)} with n >= 1"
                 )
-            scaled = self.normaliser.normalise(need.key, np.asarray(rows, dtype=np.float64))
+            raw = np.asarray(rows, dtype=np.float64)
+            scaled = self.normaliser.normalise(need.key, raw if self.config.feels else 0.0 * raw)
             parts.append(scaled.reshape(len(rows), -1))
         count = min(len(part) for part in parts)
         touch = np.concatenate([part[:count] for part in parts], axis=1)

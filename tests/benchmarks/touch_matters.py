@@ -115,6 +115,7 @@ VARIANTS = (
         "dp-touch-standard", "diffusion", "glance-sent-touch", 3000, (*_DP[1], "scale=standard")
     ),
     Variant("rdp-slow", "rdp", "glance-sent-reactive", *_RDP, slow_of="rdp"),
+    Variant("rdp-numb", "rdp", "glance-sent-reactive", _RDP[0], (*_RDP[1], "feels=false")),
     Variant("dp-measured", "diffusion", "glance", *_DP),
     Variant("rdp-blind", "rdp", "glance-sent-reactive", *_RDP, blind=True),
 )
@@ -122,8 +123,8 @@ VARIANTS = (
 Policy, one by one: "dp-long" and "dp-touch-long" train for as much processor time as "rdp";
 "dp-relative" and "dp-touch-relative" tell actions from the newest tool pose, as RDP does;
 "dp-standard" and "dp-touch-standard" scale them by deviation, as RDP does here; "rdp-slow" plans
-and does not react. "dp-measured" sees where the tools are: our arms give way where they press, so
-that is a force sensor (docs/results/touch-matters.md)."""
+and does not react; "rdp-numb" is told no touch at all. "dp-measured" sees where the tools are: our
+arms give way where they press, so that is a force sensor (docs/results/touch-matters.md)."""
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "wipe": ("about=glance",),

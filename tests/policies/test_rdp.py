@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from devices.errors import PolicyError
 from policies.blocks.fast_path import FastPath
-from policies.contract import ActionChunk, ActionSpace, Window
+from policies.contract import ActionChunk, ActionSpace, StreamNeed, Window
 from policies.rdp import RDPPolicy
 from tests.policies.cases import SMALL, PolicyCases
 from tests.policies.toys import (
@@ -236,6 +236,25 @@ def test_present_touch_may_come_as_a_window() -> None:
     policy.reset(0)
     del values["touch"]
     assert np.array_equal(both, policy.act(Window(0, values)).actions)
+
+
+def test_a_policy_that_does_not_feel_answers_the_same_whatever_is_felt() -> None:
+    felt = StreamNeed(stream=TOUCH.stream, key="lately", shape=(6,))
+    needs = (GAP, felt, TOUCH)
+    answers = []
+    for feels in (True, False):
+        batch = random_batch(needs, SPACE, 16)
+        policy, _ = build(RDPPolicy, needs, SPACE, batch, relative=False, feels=feels, **SMALL)
+        for push in (0.0, 30.0):
+            policy.reset(0)
+            touch = np.full((4, 6), push)
+            seen = {"gap": np.full((2, 1), 0.04), "lately": touch[:2], "touch": touch[:1]}
+            chunk = policy.act(Window(0, seen))
+            answers.append(np.append(chunk.actions, policy.react(chunk, at(chunk, 3, touch))))
+        told = [policy.loss(policy.prepare(policy.config, batch), "tokenizer", torch.Generator())]
+        assert torch.isfinite(told[0]["loss"])
+    assert not np.array_equal(answers[0], answers[1]), "it feels"
+    np.testing.assert_array_equal(answers[2], answers[3])
 
 
 # ------------------------------------------------------------------------------------------- toy
