@@ -192,7 +192,11 @@ class User:
 
     def watch_nothing(self) -> None:
         """A rollout is one policy's: none shall come to drive in between."""
-        time.sleep(4.0)  # its last checkpoint, if that was the best one, is being loaded
+        self.book.check(
+            "the best checkpoint of the training that has ended is in a slot",
+            lambda: (slot := self.slot_of("rdp")) and f"policy {slot}",
+            60.0,
+        )
         self.book.check(
             "while it is watched, the top line says so",
             lambda: self.seen.text("^Watches 000"),
