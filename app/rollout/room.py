@@ -21,7 +21,7 @@ from app.rollout.sink import EpisodeSink
 from datasets.dataset import Dataset
 from devices.errors import PolicyError, TeledeckError
 from policies.evaluation.trials import Trial
-from policies.serving.opening import Opened
+from policies.serving.opening import Opened, open_policy
 
 SCRIPTS = ("scripted", "scripted-blind")
 
@@ -58,8 +58,7 @@ class Room:
         batch: What to try.
         perturb: As the scene calls it, "" for none.
         known: Name and digest of each policy of the batch.
-        opener: Opens what drives, None for the way of a station; for studies that take something
-            from a policy.
+        opener: Opens what drives; another one for studies that take something from a policy.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Room:
         batch: Batch,
         perturb: str,
         known: Mapping[str, tuple[str, str]],
-        opener: Callable[[str], Opened] | None = None,
+        opener: Callable[[str], Opened] = open_policy,
     ) -> None:
         self._batch = batch
         self._perturb = perturb
@@ -145,12 +144,7 @@ class Room:
             return ScriptedDriver(self._batch.scene, touch=policy == "scripted")
         from app.rollout.policy_driver import PolicyDriver
 
-        latency_ms = self._batch.latency_ms
-        driver = (
-            PolicyDriver(policy, self._arena, latency_ms)
-            if self._opener is None
-            else PolicyDriver(policy, self._arena, latency_ms, self._opener)
-        )
+        driver = PolicyDriver(policy, self._arena, self._batch.latency_ms, self._opener)
         if not driver.digest.startswith(self._known[policy][1]):
             raise PolicyError(
                 f"{policy} changed since the evaluation began, so its trials would be of two "

@@ -38,6 +38,7 @@ from policies.checkpoint import digest
 from policies.evaluation.statistics import compare, wilson
 from policies.evaluation.trials import Trial, TrialBook
 from policies.serving.opening import Opened, open_policy
+from policies.templates import FROM_THE_THING, PLANNING, REACTIVE
 from policies.training_run import RunFolder
 
 SCENES = ("wipe", "peel", "lift")
@@ -96,10 +97,8 @@ class Variant:
     slow_of: str = ""
 
 
-_SMALL = "widths=[32,64,128]"
-_AT_12_HZ = ("kernel=3", "space.rate_hz=12", "space.horizon=16")  # as in the paper, half the work
-_DP = (3000, (_SMALL, *_AT_12_HZ))
-_RDP = (12_000, (_SMALL, "kl=1e-4", "hidden=64", "scale=standard", "plan.pushed=follow"))
+_DP = (3000, PLANNING)  # as in the paper, half the work
+_RDP = (12_000, REACTIVE)
 VARIANTS = (
     Variant("rdp", "rdp", "glance-sent-reactive", *_RDP),
     Variant("dp", "diffusion", "glance-sent", *_DP),
@@ -127,8 +126,8 @@ and does not react; "rdp-numb" is told no touch at all. "dp-measured" sees where
 arms give way where they press, so that is a force sensor (docs/results/touch-matters.md)."""
 
 SETTINGS: dict[str, tuple[str, ...]] = {
-    "wipe": ("about=glance",),
-    "peel": ("about=glance",),
+    "wipe": FROM_THE_THING,
+    "peel": FROM_THE_THING,
     "lift": (),
 }
 """By scene, what else is set. Lifting is told in the world, or from the tools: there the hands

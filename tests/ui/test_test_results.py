@@ -16,7 +16,7 @@ from app.ui.actions import by_id
 from app.ui.policy_actions import FAILURE_KEYS
 from app.ui.test.memory import Memory, MemoryFile
 from app.ui.test.plots import held
-from app.ui.test.results import CHOOSE, book_of
+from app.ui.test.results import CHOOSE, LINES, book_of
 from app.ui.test.tables import CELL_PADDING, shared
 from policies.evaluation.trials import Trial, TrialBook
 from tests.ui.lab import Lab
@@ -92,6 +92,17 @@ def test_many_cells_leave_room_for_trials_and_a_row_is_compared_with_its_likes(
         assert table.viewport().rect().contains(table.visualRect(table.currentIndex()))  # type: ignore[union-attr]
     tab.every.click()
     assert tab.pairs[0].text() == CHOOSE
+    few = table.height()
+    table.selectRow(0)
+    qtbot.waitUntil(lambda: table.height() <= few, timeout=3000)
+    tab.every.click()
+    qtbot.waitUntil(lambda: table.height() == few, timeout=3000)  # hidden lines need no room
+    for number in range(4, 8):
+        for seed in range(6):
+            book.add(trial(f"policy {number}", seed, "failure"))
+    lab.window.perform(Intent("results_refresh"))
+    table.selectRow(0)
+    assert tab.pairs[LINES - 1].text() == "and 4 more of its scene and disturbance"
 
 
 def test_a_verdict_is_corrected_by_a_key_and_on_the_disk(results: Lab) -> None:

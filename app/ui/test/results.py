@@ -177,6 +177,9 @@ class ResultsTab(QWidget):
         lines = comparisons(self._trials, table, self._cell)
         if self._cell is None and len(lines) > LINES:
             lines = [(CHOOSE, None)]
+        elif len(lines) > LINES:
+            rest = len(lines) - LINES + 1
+            lines = [*lines[: LINES - 1], (f"and {rest} more of its scene and disturbance", None)]
         for number, label in enumerate(self.pairs):
             shown = number < len(lines)
             label.setVisible(shown)
@@ -188,7 +191,9 @@ class ResultsTab(QWidget):
     def _fit(self) -> None:
         """As many cells as leave room for some trials; the others are scrolled to."""
         table = self.cell_table
-        lines = sum(label.sizeHint().height() + SIZES.unit for label in self.pairs if label.text())
+        lines = sum(
+            label.sizeHint().height() + SIZES.unit for label in self.pairs if not label.isHidden()
+        )
         frame = 2 * SIZES.margin + SIZES.control + lines  # of the upper card
         room = self._stack.height() - self._lower.minimumSizeHint().height() - SIZES.gap - frame
         rows = min(len(self._cells.rows), (room - table.height_of(0)) // SIZES.control)
