@@ -88,6 +88,11 @@ class KernelRecord:
         self._folder = _TRACING / f"late-ticks-{thread}"
 
     def __enter__(self) -> KernelRecord:
+        if not _TRACING.is_dir():
+            raise SystemExit(
+                "The kernel's record is not there. As root: "
+                "mount -t tracefs nodev /sys/kernel/tracing"
+            )
         self._folder.mkdir()
         self._write("trace_clock", "mono")
         if self._core is not None:

@@ -11,6 +11,7 @@ was stolen (proc(5)), as many as were stolen. Beside it stands how long the stat
 ready to run and did not (schedstat, proc(5)).
 
 `python -m tests.benchmarks.swap [--seconds S] [--swaps N] [--json PATH]`
+`... --checkpoint CHECKPOINT [--scene SCENE] [--window]`: the same with a trained policy.
 `... --rdp CHECKPOINT [--scene SCENE] [--window]`: the fast path of a trained policy.
 """
 
@@ -20,6 +21,7 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -48,9 +50,9 @@ def main() -> None:
     parser.add_argument("--no-cameras", action="store_true", help="leaves a processor free")
     parser.add_argument("--checkpoint", type=Path, help="swap this one, torch and all")
     parser.add_argument("--why", action="store_true", help="tell of every late tick (root, ftrace)")
-    parser.add_argument("--window", action="store_true", help="with --rdp: and a window")
+    parser.add_argument("--window", action="store_true", help="and a window, drawn without a GPU")
     parser.add_argument("--rdp", type=Path, help="measure the fast path of this checkpoint only")
-    parser.add_argument("--scene", default="drawer", help="with --rdp: what the station simulates")
+    parser.add_argument("--scene", default="drawer", help="what the station simulates")
     arguments = parser.parse_args()
     if arguments.rdp is not None:
         _real_fast_path(arguments)
@@ -58,13 +60,12 @@ def main() -> None:
     children = ("station", "recorder") if arguments.no_cameras else _ALL
     trained = arguments.checkpoint
     module = MODULE if trained is None else "app.runtime.policy_process"
-    with (
-        tempfile.TemporaryDirectory(prefix="td-", dir="/tmp") as folder,
-        RealRun(with_children=children, module=module) as run,
-    ):
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td-", dir="/tmp")))
+        run = _running(stack, arguments, folder, children, module)
         if "cameras" in children:
             run.until(lambda: run.session.camera is not None and bool(run.session.camera.cameras))
-        reply = run.session.open_dataset(Path(folder) / "data", task="benchmark")
+        reply = run.session.open_dataset(folder / "data", task="benchmark")
         assert "Recording into" in getattr(reply, "text", ""), reply
         run.ask(Arm())
         run.ask(Start(task="benchmark"))
@@ -75,7 +76,28 @@ def main() -> None:
             rows += _fast_path(run, arguments.seconds)
         run.ask(Stop())
         run.ask(Discard())
-    tell("Policies on a running station, no window, recording", rows, arguments.json)
+    window = "a window" if arguments.window else "no window"
+    tell(f"Policies on a running station, {window}, recording", rows, arguments.json)
+
+
+def _running(
+    stack: ExitStack,
+    arguments: argparse.Namespace,
+    folder: Path,
+    children: Sequence[str],
+    module: str,
+) -> RealRun:
+    """The run, with a window on a virtual display where one is asked for."""
+    if arguments.window:
+        stack.enter_context(virtual_display(1280, 800))
+    return stack.enter_context(
+        RealRun(
+            with_children=children,
+            module=module,
+            window_on=folder / "data" if arguments.window else None,
+            scene=arguments.scene,
+        )
+    )
 
 
 def _swaps(run: RealRun, swaps: int, path: str, why: bool = False) -> list[Row]:
@@ -206,16 +228,7 @@ def _real_fast_path(arguments: argparse.Namespace) -> None:
     children = ("station", "recorder") if arguments.no_cameras else _ALL
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td-", dir="/tmp")))
-        if arguments.window:
-            stack.enter_context(virtual_display(1280, 800))
-        run = stack.enter_context(
-            RealRun(
-                with_children=children,
-                module="app.runtime.policy_process",
-                window_on=folder / "data" if arguments.window else None,
-                scene=arguments.scene,
-            )
-        )
+        run = _running(stack, arguments, folder, children, "app.runtime.policy_process")
         run.session.open_dataset(folder / "data", task="benchmark")
         run.until(lambda: run.session.recorder is not None and bool(run.session.recorder.streams))
         run.load(str(arguments.rdp))
