@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         **_style("Write the pictures that README and docs show."),
     )
     shots.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
-    shots.add_argument("--only", choices=["headset"], default="", help="these pictures alone")
+    shots.add_argument("--only", choices=["headset", "train"], default="", help="these alone")
     shots.set_defaults(command=_screenshots)
     return parser
 

@@ -32,7 +32,8 @@ def take_screenshots(out: Path, only: str = "") -> int:
 
     Args:
         out: Folder for the pictures; made if missing.
-        only: "headset" for the pictures of its page alone, which need no takes; "" for all.
+        only: "headset" for the pictures of its page alone, which need no takes; "train" for those
+            of the trainings; "" for all.
 
     Returns:
         Exit status of the window.
@@ -41,29 +42,34 @@ def take_screenshots(out: Path, only: str = "") -> int:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="teledeck-pictures-") as folder, _as_home(folder):
         dataset = home.default_dataset()
-        if not only:
-            _prepare(dataset)
+        if only != "headset":
+            dataset = _prepare(dataset, only)
         with virtual_display():
             # No set-up of a headset that somebody made here before: the pictures lead through one.
             headset = {"folder": str(Path(folder) / "headsets")}
-            shown = None if only else dataset  # without takes there is nothing of it to show
+            shown = None if only == "headset" else dataset  # without takes it has nothing to show
             return open_window(
                 StationFile(scene=SCENE), shown, screenshots=out, only=only, headset=headset
             )
 
 
-def _prepare(dataset: Path) -> None:
-    """Takes for the Library, trained policies for Test, and trainings that still wait."""
+def _prepare(dataset: Path, only: str) -> Path:
+    """Takes for the Library, trained policies for Test, and trainings that still wait; of these
+    the last alone for "train". Returns the dataset to show."""
     learnt = dataset.with_name("wipe-demonstrations")
     fast_collect(StationFile(scene=SCENE), learnt, takes=LEARNT_FROM)
     queue = TrainingQueue(home.trainings())
-    for name, needs, steps in TRAINED:
-        queue.add(make_plan(learnt, name, needs, steps=steps, batch=32))
-    work_through(queue.root)
+    if not only:
+        for name, needs, steps in TRAINED:
+            queue.add(make_plan(learnt, name, needs, steps=steps, batch=32))
+        work_through(queue.root)
     for name, needs, steps in TO_TRAIN:
         queue.add(make_plan(learnt, name, needs, steps=steps, batch=32))
+    if only:
+        return learnt
     for scene in (SCENE, "drawer"):
         collect(StationFile(scene=scene), dataset, takes=TAKES)
+    return dataset
 
 
 @contextlib.contextmanager

@@ -65,7 +65,8 @@ class Photographer(QObject):
         window: The window of a running session with an open dataset.
         folder: Where the pictures go, as `collect-1920.png` and so on.
         run: Folder of the run, for whoever wears the simulated headset.
-        only: "headset" for the pictures of its page alone, "" for all.
+        only: "headset" for the pictures of its page alone, "train" for those of the trainings, ""
+            for all.
 
     Attributes:
         status: 0 when all pictures were taken; 1 while they are not.
@@ -101,7 +102,7 @@ class Photographer(QObject):
         self.status = 1
         self.failure = "The window was closed before all pictures were taken"
         self.taken: list[Path] = []
-        self._aim = "headset-port" if only == "headset" else "collect"
+        self._aim = {"headset": "headset-port", "train": "train"}.get(only, "collect")
         self._steps = self._script()
         self._worn: Worn | None = None
         self._until: Wait = 0.0
@@ -157,6 +158,9 @@ class Photographer(QObject):
             return
         yield lambda: session.library is not None
         yield self._pause_s * 4
+        if self._only == "train":
+            yield from self._train()
+            return
         for number in range(self._takes):
             last = number == self._takes - 1
             yield from self._record(pictures=last)
@@ -368,6 +372,7 @@ class Photographer(QObject):
             tab.list.choose(working[0])
         yield from self._shoot_sizes("train")
         self._aim = "train-sheet"
+        tab.sheet.use_dataset(Path(tab.desk.runs()[0].plan.dataset))  # what the others learn from
         tab.open_sheet()
         yield self._within(TRAINED_S, lambda: tab.sheet.done.isEnabled())
         yield from self._shoot_sizes("train-sheet")

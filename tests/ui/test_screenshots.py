@@ -31,7 +31,9 @@ class _Window(QWidget):
         return super().close()
 
 
-@pytest.mark.parametrize(("only", "picture"), [("", "collect"), ("headset", "headset-port")])
+@pytest.mark.parametrize(
+    ("only", "picture"), [("", "collect"), ("headset", "headset-port"), ("train", "train")]
+)
 def test_a_photographer_that_waits_in_vain_names_the_picture(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: str, picture: str
 ) -> None:
