@@ -291,8 +291,10 @@ QPushButton[role="quiet"]:focus, QToolButton:focus { border: 2px solid $accent; 
 QPushButton[role="quiet"]:disabled { background: transparent; }
 QPushButton[size="large"] { min-height: 54px; border-radius: ${m_radius_large}px; }
 QPushButton[role="row"] { background: transparent; border: 1px solid transparent;
-    text-align: left; }
+    min-height: 20px; padding: 0 4px; text-align: left; }
+QPushButton[role="row"]:focus { padding: 0 3px; }
 QPushButton[role="row"]:hover { background: $raised; }
+QPushButton[role="row"][tone="fault"] { color: $fault; }
 
 QToolButton { padding: 4px; }
 QToolButton[role="place"] { border-radius: ${m_radius}px; padding: 8px 4px; color: $faint; }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QScrollArea
 
 from app.runtime.requests import (
     PolicyDrop,
@@ -50,12 +50,12 @@ def test_the_buttons_of_a_card_ask(lab: Lab) -> None:
 
 def test_what_does_not_fit_is_shown_and_the_rest_when_asked_for(lab: Lab) -> None:
     card = lab.place.run.cards["policy_a"]
-    assert not card.table.isVisible() and card.more.text() == "All 2 checks fit"
+    assert not card.table.isVisible() and card.more.text() == "All 2 fit"
     good = NeedCheck("right_arm/q", "shape", "7", "7", True)
     bad = NeedCheck("front/rgb", "name", "front/rgb", "no such stream", False)
     lab.session.set_policy("policy_a", phase="failed", text="front/rgb", checks=(good, bad))
     lab.pass_s(0.05)
-    assert card.table.isVisible() and card.more.text() == "1 of 2 checks do not fit"
+    assert card.table.isVisible() and card.more.text() == "1 of 2 does not fit"
     first = card._grid.itemAtPosition(0, 1)
     assert first is not None and "front/rgb" in first.widget().text()  # type: ignore[union-attr]
     assert card._grid.itemAtPosition(1, 1) is None, "what fits is not in the way"
@@ -67,6 +67,23 @@ def test_what_does_not_fit_is_shown_and_the_rest_when_asked_for(lab: Lab) -> Non
     assert card._grid.itemAtPosition(1, 1) is not None
     card.more.click()
     assert card._grid.itemAtPosition(1, 1) is None and card.table.isVisible()
+
+
+def test_a_low_window_shows_cards_and_curves_at_once(lab: Lab) -> None:
+    """At 1280 x 800, a policy driving and something amiss with both."""
+    bad = NeedCheck("right_gripper/gap", "normalisation", "column 0 in 0.02 ... 0.09", "0.1", False)
+    lab.session.set_policy("policy_a", phase="driving", checks=(bad,))
+    lab.session.set_policy("policy_b", checks=(bad,))
+    lab.pass_s(0.2)
+    QApplication.processEvents()
+    run = lab.place.run
+    area = run.findChild(QScrollArea)
+    assert area is not None and area.verticalScrollBar().maximum() == 0  # type: ignore[union-attr]
+    for card in run.cards.values():
+        assert card.path.width() > 40 and card.name.natural_width() <= card.name.width() + 4
+        for button in (card.load, card.drive, card.hold):
+            words = button.fontMetrics().horizontalAdvance(button.text())
+            assert words < button.width(), button.text()
 
 
 def test_load_asks_for_a_checkpoint_and_remembers_it(lab: Lab, tmp_path: Path) -> None:

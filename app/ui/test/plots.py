@@ -33,6 +33,7 @@ class PolicyPlots(Card):
 
     def __init__(self, session: SessionPort, parent: QWidget | None = None) -> None:
         super().__init__(padding=12, parent=parent)
+        self.body.setContentsMargins(12, 8, 12, 8)  # a low window has room for the curves, too
         self._session = session
         self._slot = ""
         self._turn = 0
@@ -44,7 +45,7 @@ class PolicyPlots(Card):
         self._plots = (self.time_plot, self.touch_plot, self.unsure_plot)
         column = QVBoxLayout()
         for plot in self._plots:
-            plot.setMinimumHeight(52)
+            plot.setMinimumHeight(44)
             plot.pointed.connect(self._point)
             column.addWidget(plot)
         self.body.addLayout(column)

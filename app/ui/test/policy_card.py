@@ -35,6 +35,8 @@ READINGS = (
     ("memory", "Memory", "Of its process"),
 )
 ROWS_SHOWN = 40
+NAME_WIDTH = 130
+"""A longer name is cut [px]: behind it stands where the policy comes from."""
 
 
 class PolicyCard(Card):
@@ -48,30 +50,34 @@ class PolicyCard(Card):
         self._told: tuple[tuple[NeedCheck, ...], bool] = ((), True)  # checks, all shown
         self._roomy = True
         self._open = False  # else only what does not fit is shown
-        self.body.setSpacing(6)
+        self.body.setSpacing(4)
         head = QHBoxLayout()
         head.setSpacing(SIZES.unit)
         letter = Text(LETTERS[slot], "headline")
         letter.setAccessibleName(f"Policy {LETTERS[slot]}")
         self.name = ElidedText("", "title")
+        self.name.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.name.setMinimumWidth(20)
+        self.name.setMaximumWidth(NAME_WIDTH)
+        self.path = ElidedText("", "caption", role="caption")
+        self.path.setMinimumWidth(0)
         self.digest = Text("", "caption", role="caption")
         self.phase = Chip("Empty")
-        for part, stretch in ((letter, 0), (self.name, 1), (self.digest, 0), (self.phase, 0)):
+        parts = ((letter, 0), (self.name, 0), (self.path, 1), (self.digest, 0), (self.phase, 0))
+        for part, stretch in parts:
             head.addWidget(part, stretch)
         self.body.addLayout(head)
-        self.path = ElidedText("", "caption", role="caption")
         self.text = Text("", role="soft", wrap=True)
         self.more = Button("", kind="row", icon="caret-right")
         self.more.setFont(look.font("caption"))
         self.more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.more.clicked.connect(self._switch)
-        second = QHBoxLayout()
-        second.addWidget(self.path, 1)
-        second.addWidget(self.more)
-        self.body.addLayout(second)
         self.made = ElidedText("", "caption")
         self.made.setAccessibleName("How it was made")
-        self.body.addWidget(self.made)
+        second = QHBoxLayout()
+        second.addWidget(self.made, 1)
+        second.addWidget(self.more)
+        self.body.addLayout(second)
         self.body.addWidget(self.text)
         self._numbers = self._readings()
         self.body.addWidget(self._numbers)
@@ -123,11 +129,12 @@ class PolicyCard(Card):
         self.drop = self._button("", "x", Intent("policy_drop", self.slot))
         self.drop.setAccessibleName(f"Drop policy {LETTERS[self.slot]}")
         self.drop.setToolTip("Drop\nEnds its process and frees its memory; it holds if it drives.")
-        for button in (self.load, self.drive, self.hold):
+        # The second says "Give back", too.
+        for button, share in ((self.load, 71), (self.drive, 92), (self.hold, 65)):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            row.addWidget(button, 1)
+            row.addWidget(button, share)
         for button in (self.watch, self.drop):
-            button.setFixedWidth(40)
+            button.setFixedWidth(34)
             row.addWidget(button)
         return row
 
@@ -162,7 +169,7 @@ class PolicyCard(Card):
         made = made_words(status) if status is not None and there else ""
         self.made.setText(made)
         self.made.setToolTip(f"{made}\nUpdates, loss on the hold-out, when it was made")
-        self.made.setVisible(bool(made))
+        self.made.setVisible(there)
         self._show_text(status, phase)
         known = phase in ("ready", "driving", "holding", "warming")
         # In a low window the numbers of the policy that does not drive make room for the plots.

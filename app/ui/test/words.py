@@ -128,8 +128,8 @@ def check_words(checks: tuple[NeedCheck, ...]) -> tuple[str, Tone | None]:
     if not checks:
         return "Not compared yet", None
     if not bad:
-        return f"All {len(checks)} checks fit", None
-    return f"{bad} of {len(checks)} checks do not fit", "fault"
+        return f"All {len(checks)} fit", None
+    return f"{bad} of {len(checks)} {'does' if bad == 1 else 'do'} not fit", "fault"
 
 
 def short_place(path: str) -> str:
