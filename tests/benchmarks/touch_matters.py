@@ -334,17 +334,17 @@ def table(known: Iterable[Trial]) -> tuple[list[str], list[dict[str, Any]]]:
                 if mine:
                     rows.append(_row(scene, perturb, name, mine, cell))
     lines = [
-        "| scene | disturbed | policy | seeds | success | 95 % | score | less dp (95 %) | held N |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| scene | disturbed | policy | seeds | success | 95 % | less dp (95 %) | score | "
+        "less dp (95 %) | held N |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         low, high = row["interval"]
-        less = row["less_dp"]
-        against = f"{less[0]:+.2f} ({less[1]:+.2f} … {less[2]:+.2f})" if less else ""
         lines.append(
             f"| {row['scene']} | {_words(row['perturb'])} | {row['policy']} | {row['seeds']} | "
-            f"{row['successes']}/{row['trials']} | {low:.2f} … {high:.2f} | {row['score']:.2f} | "
-            f"{against.replace('-', '−')} | {row['held_n']:.0f} |"
+            f"{row['successes']}/{row['trials']} | {low:.2f} … {high:.2f} | "
+            f"{_less(row['less_dp'])} | {row['score']:.2f} | {_less(row['score_less_dp'])} | "
+            f"{row['held_n']:.0f} |"
         )
     return [*lines, "", *_by_seed(trials)], rows
 
@@ -372,6 +372,14 @@ def _by_seed(trials: Sequence[Trial]) -> list[str]:
     return lines
 
 
+def _less(found: tuple[float, float, float] | None) -> str:
+    """A difference with its interval; "" for none."""
+    if found is None:
+        return ""
+    less, low, high = found
+    return f"{less:+.2f} ({low:+.2f} … {high:+.2f})".replace("-", "−")
+
+
 def _words(perturb: str) -> str:
     """ "moved_after_contact" → "after contact"."""
     return perturb.removeprefix("moved_").replace("_", " ") or "no"
@@ -384,21 +392,23 @@ def _seed_of(trial: Trial) -> str:
 def _row(
     scene: str, perturb: str, name: str, mine: Sequence[Trial], cell: Sequence[Trial]
 ) -> dict[str, Any]:
-    """One line of the table; success is compared with "dp" on shared seeds and starts."""
+    """One line of the table; compared with "dp" on shared seeds and starts."""
 
-    def outcomes(variant: str) -> dict[tuple[str, int], bool]:
+    def outcomes(variant: str) -> dict[tuple[str, int], Trial]:
         return {
-            (_seed_of(trial), trial.seed): trial.verdict == "success"
-            for trial in cell
-            if variant_of(trial) == variant
+            (_seed_of(trial), trial.seed): trial for trial in cell if variant_of(trial) == variant
         }
 
     own, plain = outcomes(name), outcomes("dp")
-    shared = sorted(own.keys() & plain.keys())
-    less = None
+    shared = [(own[key], plain[key]) for key in sorted(own.keys() & plain.keys())]
+    less = score_less = None
     if shared and name != "dp":
-        found = compare([own[key] for key in shared], [plain[key] for key in shared])
+        found = compare(
+            [mine.verdict == "success" for mine, _ in shared],
+            [other.verdict == "success" for _, other in shared],
+        )
         less = (found.difference, *found.interval)
+        score_less = _bootstrap([mine.score - other.score for mine, other in shared])
     successes = sum(trial.verdict == "success" for trial in mine)
     return {
         "scene": scene,
@@ -410,9 +420,18 @@ def _row(
         "interval": wilson(successes, len(mine)),
         "score": sum(trial.score for trial in mine) / len(mine),
         "less_dp": less,
+        "score_less_dp": score_less,
         "peak_n": max(trial.peak_n or 0.0 for trial in mine),
         "held_n": max(trial.held_n or 0.0 for trial in mine),
     }
+
+
+def _bootstrap(differences: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of paired differences, and the 95 % of 10 000 means drawn anew from them."""
+    told = np.asarray(differences)
+    drawn = np.random.default_rng(0).integers(0, len(told), (10_000, len(told)))
+    low, high = np.percentile(told[drawn].mean(axis=1), [2.5, 97.5])
+    return float(told.mean()), float(low), float(high)
 
 
 if __name__ == "__main__":

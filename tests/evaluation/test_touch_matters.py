@@ -36,6 +36,9 @@ def test_seeds_are_counted_together_and_compared_pair_by_pair(tmp_path: Path) ->
     assert (found["rdp"]["successes"], found["rdp"]["trials"]) == (6, 7)
     assert found["dp"]["less_dp"] is None
     assert found["rdp"]["less_dp"][0] == (5 - 2) / 6  # only the six starts that both have tried
+    less, low, high = found["rdp"]["score_less_dp"]
+    assert less == pytest.approx(0.5) and 0.0 <= low < less < high <= 1.0
+    assert found["dp"]["score_less_dp"] is None
     assert len(lines) == 9 and "6/7" in lines[2]
     assert lines[5] == "| scene | disturbed | policy | seed 0 | seed 1 |"
     assert lines[7:] == [
