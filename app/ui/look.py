@@ -292,7 +292,7 @@ QPushButton[role="quiet"]:disabled { background: transparent; }
 QPushButton[size="large"] { min-height: 54px; border-radius: ${m_radius_large}px; }
 QPushButton[role="row"] { background: transparent; border: 1px solid transparent;
     min-height: 20px; padding: 0 4px; text-align: left; }
-QPushButton[role="row"]:focus { padding: 0 3px; }
+QPushButton[role="row"]:focus { border: 2px solid $accent; padding: 0 3px; }
 QPushButton[role="row"]:hover { background: $raised; }
 QPushButton[role="row"][tone="fault"] { color: $fault; }
 
