@@ -130,7 +130,7 @@ class PolicyCard(Card):
         self.drop.setAccessibleName(f"Drop policy {LETTERS[self.slot]}")
         self.drop.setToolTip("Drop\nEnds its process and frees its memory; it holds if it drives.")
         # The second says "Give back", too.
-        for button, share in ((self.load, 71), (self.drive, 92), (self.hold, 65)):
+        for button, share in ((self.load, 73), (self.drive, 92), (self.hold, 65)):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             row.addWidget(button, share)
         for button in (self.watch, self.drop):
