@@ -130,11 +130,11 @@ class PolicyCard(Card):
         self.drop.setAccessibleName(f"Drop policy {LETTERS[self.slot]}")
         self.drop.setToolTip("Drop\nEnds its process and frees its memory; it holds if it drives.")
         # The second says "Give back", too.
-        for button, share in ((self.load, 73), (self.drive, 92), (self.hold, 65)):
+        for button, share in ((self.load, 76), (self.drive, 99), (self.hold, 67)):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             row.addWidget(button, share)
         for button in (self.watch, self.drop):
-            button.setFixedWidth(34)
+            button.setFixedWidth(32)
             row.addWidget(button)
         return row
 
